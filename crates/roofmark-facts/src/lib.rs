@@ -1,0 +1,12 @@
+//! The vocabulary of Roofmark: units, provenance, the catalog, model shapes, tensor tables,
+//! workload arithmetic, and the plain records that all crates exchange.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
+#![forbid(unsafe_code)]
+
+pub mod machine;
+pub mod profile;
+pub mod shape;
+pub mod tensor_type;
+pub mod tensors;
+pub mod units;

@@ -1,0 +1,23 @@
+//! Command-line arguments. Nothing below `command` sees clap.
+
+use clap::{Parser, Subcommand};
+
+/// Measures, predicts and referees local LLM inference.
+#[derive(Debug, Parser)]
+#[command(name = "roofmark", version, max_term_width = 100)]
+pub struct Args {
+    /// Print one JSON document instead of a screen.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands. Each has a file of its name in `command/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the machines of the catalog, or explain one.
+    Machines(crate::command::machines::MachinesArgs),
+}

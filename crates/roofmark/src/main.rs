@@ -1,0 +1,17 @@
+//! The `roofmark` command: arguments in, one screen or one JSON document out.
+#![forbid(unsafe_code)]
+
+mod args;
+mod command;
+mod exit;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match command::run(args) {
+        Ok(code) => code.into(),
+        Err(error) => exit::report(&error),
+    }
+}
