@@ -45,8 +45,12 @@ pub fn command(program: PathBuf, model: &ModelSource, descriptors: Descriptors) 
 }
 
 /// The folder of the model file, and of the file that it links to: the parts of a split model lie there.
+/// An inherited file is named by its descriptor.
 fn folders(model: &ModelSource) -> Vec<PathBuf> {
-    let ModelSource::File(path) = model else { return Vec::new() };
+    let path = match model {
+        ModelSource::File(path) => path,
+        ModelSource::Descriptor(number) => return vec![PathBuf::from(format!("/dev/fd/{number}"))],
+    };
     let absolute = std::path::absolute(path).ok();
     let real = path.canonicalize().ok();
     let parents = [absolute, real].into_iter().flatten().filter_map(|path| path.parent().map(Path::to_owned));

@@ -28,7 +28,7 @@ impl Context {
         let parameters = parameters(request)?;
         // SAFETY: the model is alive and the context keeps it alive; all pointers of the parameters are defaults.
         let raw = unsafe { sys::llama_init_from_model(model.raw(), parameters) };
-        let raw = NonNull::new(raw).ok_or_else(|| log::errors(&log::drain()))?;
+        let raw = NonNull::new(raw).ok_or_else(|| log::cause(&log::drain()))?;
         // SAFETY: context and pool are alive, and the pool outlives the context. A null second
         // pool makes prefill use the first one.
         unsafe { sys::llama_attach_threadpool(raw.as_ptr(), threads.raw(), std::ptr::null_mut()) };
@@ -71,7 +71,7 @@ impl Context {
             0 => Ok(()),
             1 => Err(format!("the cache has no room for {} more tokens", batch.len())),
             2 => Err("the computation was aborted".to_owned()),
-            code => Err(format!("the engine gave error {code}: {}", log::errors(&log::drain()))),
+            code => Err(format!("the engine gave error {code}: {}", log::cause(&log::drain()))),
         }
     }
 

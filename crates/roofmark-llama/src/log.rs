@@ -65,11 +65,16 @@ unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _:
     }
 }
 
-/// The last errors of `lines` as one line of text, for people.
-pub fn errors(lines: &[Line]) -> String {
-    let errors: Vec<&str> = lines.iter().filter(|line| line.error).map(|line| line.text.as_str()).collect();
-    let last = &errors[errors.len().saturating_sub(3)..];
-    if last.is_empty() { "the engine gives no reason".to_owned() } else { last.join("; ") }
+/// The first error of `lines`, which is the cause of the others, without the name of the function that logged it.
+pub fn cause(lines: &[Line]) -> String {
+    let Some(line) = lines.iter().find(|line| line.error) else {
+        return "the engine gives no reason".to_owned();
+    };
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match line.text.split_once(": ") {
+        Some((function, cause)) if is_name(function) => cause.to_owned(),
+        _ => line.text.clone(),
+    }
 }
 
 /// Buffers that `lines` name: `…: CPU_REPACK model buffer size = 12.00 MiB` gives `CPU_REPACK model`.
@@ -139,8 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_the_last_ones() {
-        assert_eq!(errors(&lines(&["info", "an error", "more error"])), "an error; more error");
-        assert_eq!(errors(&[]), "the engine gives no reason");
+    fn the_cause_is_the_first_error_without_its_function() {
+        let log = ["info: begin", "gguf_init: an error", "load: error again"];
+        assert_eq!(cause(&lines(&log)), "an error");
+        assert_eq!(cause(&lines(&["out of error: twice"])), "out of error: twice");
+        assert_eq!(cause(&[]), "the engine gives no reason");
     }
 }

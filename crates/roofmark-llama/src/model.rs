@@ -35,7 +35,7 @@ impl Model {
         parameters.progress_callback_user_data = std::ptr::from_ref(progress).cast_mut().cast();
         // SAFETY: the name ends in NUL; the callback gets the pointer to `progress`, which outlives the call.
         let raw = unsafe { sys::llama_model_load_from_file(name.as_ptr(), parameters) };
-        NonNull::new(raw).map(|raw| Self { raw }).ok_or_else(|| log::errors(&log::drain()))
+        NonNull::new(raw).map(|raw| Self { raw }).ok_or_else(|| log::cause(&log::drain()))
     }
 
     /// The model as the C interface takes it; valid while `self` lives.

@@ -27,6 +27,7 @@ fn enforce(readable: &[PathBuf]) -> Result<landlock::RestrictionStatus, landlock
     use landlock::{
         ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope, path_beneath_rules,
     };
+    let readable = readable.iter().filter(|path| !is_memory_file(path));
     let newest = ABI::V6;
     let read = AccessFs::from_read(newest);
     Ruleset::default()
@@ -38,6 +39,12 @@ fn enforce(readable: &[PathBuf]) -> Result<landlock::RestrictionStatus, landlock
         .add_rules(path_beneath_rules(readable, read))?
         .add_rules(path_beneath_rules(["/dev"], AccessFs::from_all(newest)))?
         .restrict_self()
+}
+
+/// A memory file has no place in any folder: Landlock takes no rule for it, and lets it pass.
+#[cfg(target_os = "linux")]
+fn is_memory_file(path: &std::path::Path) -> bool {
+    std::fs::read_link(path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:"))
 }
 
 #[cfg(target_os = "linux")]
