@@ -100,7 +100,8 @@ impl Profile {
     /// Expected weights read by one step of `batch` sequences.
     #[must_use]
     pub fn step_weight_bytes(&self, batch: f64) -> Bytes {
-        self.fixed_bytes + self.experts.iter().map(|group| group.bytes * (group.layers * group.touched(batch))).sum()
+        self.fixed_bytes
+            + self.experts.iter().map(|group| group.bytes * (group.layers * group.touched(batch))).sum()
     }
 
     /// Fewest weights a step can read: every sequence chooses the same experts. For ceilings.
