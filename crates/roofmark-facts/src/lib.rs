@@ -8,6 +8,7 @@ pub mod gguf;
 pub mod machine;
 pub mod profile;
 pub mod shape;
+pub mod synth;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;
