@@ -5,10 +5,13 @@
 #![forbid(unsafe_code)]
 
 pub mod gguf;
+pub mod config;
 pub mod machine;
 pub mod profile;
+pub mod quant;
 pub mod shape;
 pub mod synth;
+pub mod table;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;
