@@ -4,9 +4,11 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
 pub mod catalog;
 pub mod config;
 pub mod machine;
+pub mod names;
 pub mod profile;
 pub mod quant;
 pub mod shape;
