@@ -4,8 +4,8 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
-pub mod gguf;
 pub mod config;
+pub mod gguf;
 pub mod machine;
 pub mod profile;
 pub mod quant;
