@@ -4,9 +4,14 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod gguf;
 pub mod machine;
 pub mod profile;
+pub mod quant;
 pub mod shape;
+pub mod synth;
+pub mod table;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;
