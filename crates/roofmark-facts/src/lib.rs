@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod doubt;
 pub mod gguf;
 pub mod machine;
 pub mod profile;
 pub mod quant;
+pub mod records;
 pub mod shape;
 pub mod synth;
 pub mod table;
