@@ -51,7 +51,8 @@ fn parameters_are_those_stated() {
         .filter_map(|model| {
             let counted = model.profile(&quant).params / 1e9;
             let error = counted / model.params_b - 1.0;
-            (error.abs() > 0.01).then(|| format!("{}: counted {counted:.3}, stated {}", model.slug, model.params_b))
+            (error.abs() > 0.01)
+                .then(|| format!("{}: counted {counted:.3}, stated {}", model.slug, model.params_b))
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
