@@ -9,6 +9,7 @@
 
 mod error;
 mod metadata;
+mod profile;
 mod read;
 mod split;
 mod value;
@@ -16,6 +17,8 @@ mod write;
 
 pub use error::GgufError;
 pub use metadata::Metadata;
+pub(crate) use profile::file_type_id;
+pub use profile::profile;
 pub use read::read;
 pub use split::{PartName, SplitError, TensorTable, merge};
 pub use value::{Array, Value, ValueType};

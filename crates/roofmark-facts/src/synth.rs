@@ -9,8 +9,10 @@ mod keys;
 mod random;
 mod slice;
 
-use crate::gguf::{Metadata, NewTensor, WriteError, write};
+use crate::gguf::{Metadata, NewTensor, Value, WriteError, file_type_id, write};
+use crate::quant::Quant;
 use crate::shape::{Ffn, Layer, Shape};
+use crate::table::tensor_table;
 use crate::tensor_type::TensorType;
 use crate::tensors::Tensor;
 use blocks::{Values, fill};
@@ -53,11 +55,12 @@ pub enum SynthError {
     Foreign { tensor: String, kind: &'static str },
 }
 
-/// Plans the model of `shape` with the table `tensors`; of its layers only `keep`, where given.
+/// Plans the model `name` of this shape in this quantization; of its layers only `keep`, where given.
 ///
 /// # Errors
 /// When `keep` is zero or more than the model has, or a storage type is not GGUF's.
-pub fn plan(shape: &Shape, tensors: &[Tensor], name: &str, keep: Option<u32>) -> Result<Plan, SynthError> {
+pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Result<Plan, SynthError> {
+    let tensors = tensor_table(shape, quant);
     let full_layers = shape.layers.len() as u32;
     if let Some(foreign) = tensors.iter().find(|tensor| !tensor.kind.in_gguf()) {
         return Err(SynthError::Foreign { tensor: foreign.name.clone(), kind: foreign.kind.name() });
@@ -69,9 +72,12 @@ pub fn plan(shape: &Shape, tensors: &[Tensor], name: &str, keep: Option<u32>) ->
     let (shape, tensors) = if asked == full_layers {
         (shape.clone(), tensors.iter().map(|tensor| new_tensor(tensor, tensor.name.clone())).collect())
     } else {
-        cut(shape, tensors, asked as usize)
+        cut(shape, &tensors, asked as usize)
     };
-    let metadata = keys::metadata(&shape, name);
+    let mut metadata = keys::metadata(&shape, name);
+    if let Some(id) = file_type_id(quant.label) {
+        metadata.set("general.file_type", Value::U32(id));
+    }
     Ok(Plan { shape, full_layers, metadata, tensors })
 }
 

@@ -69,9 +69,8 @@ fn absurd_counts_are_refused_before_memory_is_asked_for() {
 
 #[test]
 fn tables_of_many_small_entries_run_out_of_the_memory_granted() {
-    let mut raw = Raw::default();
-    raw.keys = (0..40_000).map(|index| key(&format!("{index}"), 0, &[0])).collect();
-    check(&raw, "metadata would need");
+    let keys = (0..40_000).map(|index| key(&format!("{index}"), 0, &[0])).collect();
+    check(&Raw { keys, ..Raw::default() }, "metadata would need");
 }
 
 #[test]

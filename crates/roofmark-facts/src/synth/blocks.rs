@@ -47,7 +47,7 @@ pub(super) fn fill(kind: TensorType, values: Values, random: &mut Random, bytes:
             TensorType::F16 => shape_f16(block),
             TensorType::BF16 => shape_bf16(block),
             TensorType::F64 | TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64 => {
-                block.fill(0)
+                block.fill(0);
             }
             TensorType::Q6_K => shape_q6_k(block),
             TensorType::MXFP4 => block[0] = 118 + block[0] % 4,

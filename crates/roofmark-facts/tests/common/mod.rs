@@ -31,8 +31,7 @@ impl Default for Raw {
 impl Raw {
     /// A small valid file: each kind of value, three tensors.
     pub fn valid() -> Self {
-        let mut raw = Self::default();
-        raw.keys = vec![
+        let keys = vec![
             key("general.architecture", 8, &text(b"llama")),
             key("general.alignment", 4, &32u32.to_le_bytes()),
             key("u8", 0, &[1]),
@@ -42,13 +41,12 @@ impl Raw {
             key("tokens", 9, &array(8, 2, &[text(b"a"), text(b"\xff\xfe")].concat())),
             key("nested", 9, &array(9, 2, &[array(0, 2, &[1, 2]), array(0, 0, &[])].concat())),
         ];
-        raw.tensors = vec![
+        let tensors = vec![
             tensor("token_embd.weight", &[32, 4], 8, 0),
             tensor("blk.0.attn_q.weight", &[32, 2], 0, 160),
             tensor("output_norm.weight", &[32], 0, 416),
         ];
-        raw.data = 416 + 128;
-        raw
+        Self { keys, tensors, data: 416 + 128, ..Self::default() }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
