@@ -20,4 +20,8 @@ pub struct Args {
 pub enum Command {
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// Print a completion script for a shell.
+    Completions(crate::command::completions::CompletionsArgs),
+    /// Print the manual page, or write one page a command.
+    Man(crate::command::completions::ManArgs),
 }
