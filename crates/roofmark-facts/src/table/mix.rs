@@ -60,9 +60,7 @@ fn push_qk_norms(shape: &Shape, attention: &Attention, [query, key]: [u64; 2], l
         QkNorm::None => return,
         QkNorm::Head => (vec![attention.key_dim], vec![attention.key_dim]),
         QkNorm::Row => (vec![query], vec![key]),
-        QkNorm::EachHead => {
-            (vec![attention.key_dim, attention.heads], vec![attention.key_dim, attention.kv_heads])
-        }
+        QkNorm::EachHead => (vec![attention.key_dim, attention.heads], vec![attention.key_dim, attention.kv_heads]),
     };
     list.part("attn_q_norm.weight", &query);
     if !(attention.shares_kv && shape.arch == "gemma4") {
