@@ -146,10 +146,13 @@ pub fn models(models: &[(&Model, Profile)]) -> String {
         ]
     }));
     let text = table(&rows, &[1, 2, 3, 4]);
-    let count = models.len();
-    format!(
-        "{text}\n{count} models. params, active: 10^9, counted from the shapes. Q4_K_M: GB of\ntensor data in that quantization. KV/token: bytes of cache in f16, full-attention layers.\n`roofmark models NAME` gives the sizes of one in every quantization.\n"
-    )
+    let legend = format!(
+        "{} models. params, active: 10^9, counted from the shapes. Q4_K_M: GB of tensor data in that \
+         quantization. KV/token: bytes of cache in f16, full-attention layers.",
+        models.len()
+    );
+    let hint = "`roofmark models NAME` gives the sizes of one in every quantization.\n";
+    format!("{text}\n{}{hint}", labelled("", &legend, 0))
 }
 
 /// One model in several quantizations.
