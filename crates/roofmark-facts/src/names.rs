@@ -71,7 +71,7 @@ impl Catalog {
             return narrow(family.members.iter().filter_map(|slug| self.machine(slug)).collect(), Vec::new);
         }
         narrow(self.machines_by_words(name), || {
-            nearest(name, self.machines.iter().map(|machine| machine.slug.as_str()))
+            nearest(name, self.machines.iter().map(|machine| (&machine.slug, machine_names(machine))))
         })
     }
 
@@ -119,7 +119,9 @@ impl Catalog {
         }
         let started: Vec<_> = self.models.iter().filter(|model| starts(model, &key)).collect();
         let found = started.into_iter().map(exact).collect();
-        narrow_models(found, || nearest(name, self.models.iter().map(|model| model.slug.as_str())))
+        narrow_models(found, || {
+            nearest(name, self.models.iter().map(|model| (&model.slug, model_names(model))))
+        })
     }
 
     /// "70B dense", "Llama 70B class", "8b": the model that stands for dense models of that size.
@@ -152,8 +154,12 @@ const REPRESENTATIVES: &[&str] = &[
     "llama-3.1-405b",
 ];
 
+fn machine_names(machine: &Machine) -> impl Iterator<Item = &String> {
+    [&machine.slug, &machine.name].into_iter().chain(&machine.aliases)
+}
+
 fn machine_keys(machine: &Machine) -> impl Iterator<Item = String> {
-    [&machine.slug, &machine.name].into_iter().chain(&machine.aliases).map(|name| plain_key(name))
+    machine_names(machine).map(|name| plain_key(name))
 }
 
 fn model_names(model: &Model) -> impl Iterator<Item = &String> {
@@ -197,10 +203,15 @@ fn narrow_models<'a>(
     }
 }
 
-/// The three names most like `name`.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// The three entries of which some name is most like `name`.
+fn nearest<'a, N>(name: &str, entries: impl Iterator<Item = (&'a String, N)>) -> Vec<String>
+where
+    N: Iterator<Item = &'a String>,
+{
     let wanted: String = name.chars().take(80).collect::<String>().to_lowercase();
-    let mut scored: Vec<_> = names.map(|other| (strsim::jaro_winkler(&wanted, other), other)).collect();
+    let likeness = |other: &String| strsim::jaro_winkler(&wanted, &other.to_lowercase());
+    let mut scored: Vec<(f64, &String)> =
+        entries.map(|(slug, names)| (names.map(likeness).fold(0.0, f64::max), slug)).collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));
-    scored.into_iter().take(3).map(|(_, other)| other.to_owned()).collect()
+    scored.into_iter().take(3).map(|(_, slug)| slug.clone()).collect()
 }
