@@ -4,6 +4,8 @@
 mod args;
 mod command;
 mod exit;
+#[cfg(feature = "engine")]
+mod local;
 mod model_file;
 mod pick;
 mod synth_file;
