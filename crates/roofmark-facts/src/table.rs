@@ -8,7 +8,7 @@ mod feed;
 mod mix;
 
 use crate::quant::Quant;
-use crate::shape::{AltUp, Layer, Mixer, PerLayerEmbedding, Shape};
+use crate::shape::{AltUp, Ffn, Layer, Mixer, PerLayerEmbedding, Shape};
 use crate::tensor_type::TensorType;
 use crate::tensors::Tensor;
 
@@ -69,7 +69,7 @@ fn per_layer_tables(shape: &Shape, embedding: PerLayerEmbedding, list: &mut List
 }
 
 fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
-    for norm in norms(&shape.arch) {
+    for norm in norms(&shape.arch).iter().filter(|norm| is_kept(norm, shape, layer)) {
         list.part(norm, &[shape.hidden]);
     }
     mix::push(shape, &layer.mixer, list);
@@ -85,6 +85,12 @@ fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
     if shape.arch == "gemma4" {
         list.part("layer_output_scale.weight", &[1]);
     }
+}
+
+/// Nemotron NAS drops the norm together with the half of the layer that it drops.
+fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
+    let half_is_there = if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
+    shape.arch != "deci" || half_is_there
 }
 
 fn push_altup(hidden: u64, altup: AltUp, list: &mut List) {
