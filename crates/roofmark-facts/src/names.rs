@@ -104,7 +104,9 @@ impl Catalog {
             approximate: false,
         };
         let key = plain_key(name);
-        if let Some(model) = self.models.iter().find(|model| model_keys(model).any(|other| other == key)) {
+        let by_slug = self.models.iter().find(|model| plain_key(&model.slug) == key);
+        let by_name = || self.models.iter().find(|model| model_keys(model).any(|other| other == key));
+        if let Some(model) = by_slug.or_else(by_name) {
             return Lookup::One(exact(model));
         }
         let key = model_key(name);
