@@ -40,8 +40,10 @@ pub enum ConfigError {
 
 /// No model has this many layers; a larger count is a broken or hostile file.
 const MOST_LAYERS: u64 = 4096;
-/// No dimension of a model is this large.
-const LARGEST_DIMENSION: u64 = 1 << 32;
+/// No dimension of a layer is this large; the product of three stays within `u64`.
+const LARGEST_DIMENSION: u64 = 1 << 20;
+/// No vocabulary or context is this large.
+const LARGEST_COUNT: u64 = 1 << 32;
 
 impl Shape {
     /// The shape that a `config.json` describes. Of a multimodal model, that of its language model.
@@ -91,7 +93,7 @@ fn per_layer_embedding(config: &Config) -> Result<Option<PerLayerEmbedding>, Con
     if width == 0 {
         return Ok(None);
     }
-    let altup = match config.optional("altup_num_inputs")? {
+    let altup = match config.optional("altup_num_inputs")?.filter(|inputs| *inputs > 1) {
         Some(inputs) => Some(AltUp { inputs, laurel_rank: config.size("laurel_rank")? }),
         None => None,
     };
@@ -235,12 +237,13 @@ impl<'a> Config<'a> {
 }
 
 fn number(field: &str, value: &Value) -> Result<u64, ConfigError> {
-    let number = value.as_u64().or_else(|| {
-        value.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0).map(|float| float as u64)
-    });
+    let counts = field.starts_with("vocab_size") || field == "max_position_embeddings";
+    let most = if counts { LARGEST_COUNT } else { LARGEST_DIMENSION };
+    let whole = |float: &f64| float.fract() == 0.0 && *float >= 0.0;
+    let number = value.as_u64().or_else(|| value.as_f64().filter(whole).map(|float| float as u64));
     number
-        .filter(|number| *number <= LARGEST_DIMENSION)
-        .ok_or_else(|| invalid(field, value, "a whole number below 2^32"))
+        .filter(|number| *number <= most)
+        .ok_or_else(|| invalid(field, value, &format!("a whole number up to {most}")))
 }
 
 pub(crate) fn invalid(field: &str, value: &Value, expected: &str) -> ConfigError {

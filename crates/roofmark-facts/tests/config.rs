@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn no_configuration_panics(
         model_type in "(llama|mixtral|qwen3_moe|qwen3_next|deepseek_v3|gemma3n_text|gemma4_text|gpt_oss|nemotron_h|lfm2|granitemoehybrid|deepseek_v4|nemotron-nas|phi3)",
-        keys in proptest::collection::vec((0usize..40, prop_oneof![Just(json!(0)), (0u64..1 << 40).prop_map(|number| json!(number)), (1u64..64).prop_map(|number| json!(number)), Just(json!("M*-E")), Just(json!([1, "full_attention"])), Just(json!(null)), Just(json!(true))]), 0..24),
+        keys in proptest::collection::vec((0usize..40, prop_oneof![Just(json!(0)), (0u64..1 << 21).prop_map(|number| json!(number)), (1u64..64).prop_map(|number| json!(number)), Just(json!("M*-E")), Just(json!([1, "full_attention"])), Just(json!(null)), Just(json!(true))]), 0..24),
     ) {
         let names = [
             "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size",
