@@ -6,7 +6,7 @@
 mod ffn;
 mod mixer;
 
-use crate::shape::{AltUp, Layer, PerLayerEmbedding, Shape};
+use crate::shape::{AltUp, Indexer, Layer, PerLayerEmbedding, Shape, Streams};
 use serde_json::Value;
 
 /// Why a configuration gives no shape. Completes "failed to read the model configuration: …".
@@ -68,6 +68,7 @@ impl Shape {
             context: config.optional("max_position_embeddings")?,
             layers,
             per_layer_embedding: per_layer_embedding(&config)?,
+            streams: if arch == "qwen4exp" { Some(streams(&config)?) } else { None },
             prediction_layers: prediction_layers(&config, arch)?,
             note,
         })
@@ -100,6 +101,27 @@ fn per_layer_embedding(config: &Config) -> Result<Option<PerLayerEmbedding>, Con
     Ok(Some(PerLayerEmbedding { vocab: config.size("vocab_size_per_layer_input")?, width, altup }))
 }
 
+/// One table for all n-grams of two and more tokens: each has its heads, each head its own rows.
+fn streams(config: &Config) -> Result<Streams, ConfigError> {
+    let orders = config.size("ngram_size")?.saturating_sub(1).max(1);
+    let heads = orders * config.size("heads_per_ngram")?;
+    let fed = config.get("ple_layer_ids").and_then(Value::as_array);
+    let fed = fed.ok_or_else(|| config.missing("ple_layer_ids"))?.iter().filter_map(Value::as_u64).collect();
+    Ok(Streams {
+        count: config.size("hc_count")?,
+        rank: config.size("hc_lowrank")?,
+        indexer: Indexer {
+            heads: config.size("indexer_n_heads")?,
+            dim: config.size("indexer_head_dim")?,
+            top: config.size("indexer_budget")?,
+        },
+        rows: heads * config.size("ngram_vocab_size_base")?,
+        row: config.size("ple_embed_dim")? / heads,
+        fed,
+        taps: config.size("ple_conv_kernel_size")?,
+    })
+}
+
 /// llama.cpp's name for a `model_type`, and a note where it had to be guessed.
 fn architecture(config: &Config) -> (&'static str, Option<String>) {
     let stem = config.model_type.trim_end_matches("_text");
@@ -117,6 +139,7 @@ fn architecture(config: &Config) -> (&'static str, Option<String>) {
         "qwen3_next" => "qwen3next",
         "qwen3_5" => "qwen35",
         "qwen3_5_moe" => "qwen35moe",
+        "qwen4_exp" => "qwen4exp",
         "gpt_oss" => "gpt-oss",
         "gemma2" => "gemma2",
         "gemma3" => "gemma3",
@@ -237,7 +260,8 @@ impl<'a> Config<'a> {
 }
 
 fn number(field: &str, value: &Value) -> Result<u64, ConfigError> {
-    let counts = field.starts_with("vocab_size") || field == "max_position_embeddings";
+    let counts = field.starts_with("vocab_size")
+        || matches!(field, "max_position_embeddings" | "ngram_vocab_size_base");
     let most = if counts { LARGEST_COUNT } else { LARGEST_DIMENSION };
     let whole = |float: &f64| float.fract() == 0.0 && *float >= 0.0;
     let number = value.as_u64().or_else(|| value.as_f64().filter(whole).map(|float| float as u64));

@@ -166,7 +166,9 @@ fn fits(kind: TensorType, tensor: &Tensor) -> bool {
 
 fn assign_dynamic(dynamic: Dynamic, shape: &Shape, tensors: &mut [Tensor]) {
     let moe = shape.is_moe();
-    let newer = ["qwen35", "gemma4", "nemotron", "deepseek2"].iter().any(|arch| shape.arch.starts_with(arch));
+    let newer = ["qwen35", "qwen4", "gemma4", "nemotron", "deepseek2"]
+        .iter()
+        .any(|arch| shape.arch.starts_with(arch));
     let older_moe = moe && !newer;
     llama::assign(if older_moe { dynamic.older_base } else { dynamic.base }, shape, tensors);
     for tensor in tensors {

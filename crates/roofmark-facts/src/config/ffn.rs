@@ -88,7 +88,7 @@ fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigErr
         gated: !nemotron,
         bias: arch == "gpt-oss",
         shared_width: shared_width(config, arch, width)?,
-        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe"),
+        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe" | "qwen4exp"),
         score_bias: has_score_bias(config, arch),
         hash_routed: config.optional("num_hash_layers")?.is_some_and(|layers| index < layers),
         beside: None,
