@@ -75,12 +75,14 @@ impl Catalog {
     fn machines_by_words(&self, name: &str) -> Vec<&Machine> {
         let known: Vec<(&Machine, Vec<String>)> =
             self.machines.iter().map(|machine| (machine, machine_words(&machine.slug))).collect();
-        let mut words = machine_words(name);
-        words.retain(|word| known.iter().any(|(_, theirs)| theirs.contains(word)));
-        if !words
-            .iter()
-            .any(|word| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb"))
-        {
+        let is_known = |word: &String| known.iter().any(|(_, theirs)| theirs.contains(word));
+        // A number without a unit may be memory ("m4 max 128").
+        let with_unit = |word: String| if is_known(&word) { word } else { format!("{word}gb") };
+        let words: Vec<String> =
+            machine_words(name).into_iter().map(with_unit).filter(|word| is_known(word)).collect();
+        let tells =
+            |word: &String| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb");
+        if words.len() < 2 && !words.iter().any(tells) {
             return Vec::new();
         }
         let holds = |theirs: &[String]| words.iter().all(|word| theirs.contains(word));
