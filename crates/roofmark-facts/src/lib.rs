@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod claim;
 pub mod evidence;
 pub mod machine;
 pub mod profile;
