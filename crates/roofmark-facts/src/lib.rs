@@ -6,9 +6,19 @@
 
 pub mod claim;
 pub mod evidence;
+pub mod bounds;
+pub mod catalog;
+pub mod config;
+pub mod doubt;
+pub mod gguf;
 pub mod machine;
+pub mod names;
 pub mod profile;
+pub mod quant;
+pub mod records;
 pub mod shape;
+pub mod synth;
+pub mod table;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;

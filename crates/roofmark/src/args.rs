@@ -20,4 +20,12 @@ pub struct Args {
 pub enum Command {
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// Print a completion script for a shell.
+    Completions(crate::command::completions::CompletionsArgs),
+    /// Print the manual page, or write one page a command.
+    Man(crate::command::completions::ManArgs),
+    /// The engine's own process; started by the program itself.
+    #[cfg(feature = "engine")]
+    #[command(name = "__engine", hide = true)]
+    Engine(crate::command::engine::EngineArgs),
 }
