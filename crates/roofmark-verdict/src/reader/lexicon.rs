@@ -1,20 +1,10 @@
 //! Names that the reader knows: machines and models of the catalog in all their spellings, and engines.
 
 use super::words::{Word, joins, words};
+use roofmark_facts::catalog::{Catalog, Family, Model};
 use roofmark_facts::machine::Machine;
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// The spellings of one model.
-#[derive(Clone, Copy, Debug)]
-pub struct ModelNames<'a> {
-    /// Catalog slug.
-    pub slug: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// Other spellings.
-    pub aliases: &'a [String],
-}
 
 /// What a spelling stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,16 +80,19 @@ const ENGINES: &[(&str, &[&str])] = &[
 const TAILS: &[&str] = &["instruct", "chat", "it", "gguf", "hf", "base", "qat", "text", "latest", "model", "moe"];
 
 impl Lexicon {
-    /// Collects the spellings of `machines` and `models`.
+    /// Collects the spellings of a catalog's names.
     #[must_use]
-    pub fn new<'a>(machines: &[Machine], models: impl Iterator<Item = ModelNames<'a>>) -> Self {
+    pub fn of(catalog: &Catalog) -> Self {
         let mut lexicon = Self::default();
         let mut all: HashMap<Vec<String>, Named> = HashMap::new();
-        for machine in machines {
+        for machine in &catalog.machines {
             lexicon.add_machine(machine, &mut all);
         }
-        for model in models {
-            lexicon.add_model(&model, &mut all);
+        for family in &catalog.families {
+            lexicon.add_family(family, &mut all);
+        }
+        for model in &catalog.models {
+            lexicon.add_model(model, &mut all);
         }
         for &(engine, names) in ENGINES {
             for name in names {
@@ -139,12 +132,25 @@ impl Lexicon {
         }
     }
 
-    fn add_model(&mut self, model: &ModelNames<'_>, all: &mut HashMap<Vec<String>, Named>) {
+    fn add_family(&self, family: &Family, all: &mut HashMap<Vec<String>, Named>) {
+        let members = |slug: &String| self.machines.iter().position(|machine| machine.slug == *slug);
+        let members: Vec<usize> = family.members.iter().filter_map(members).collect();
+        for name in family.aliases.iter().chain([&family.name]) {
+            let spelling = split(name);
+            if is_usable(&spelling) {
+                for &index in &members {
+                    push_new(&mut all.entry(spelling.clone()).or_default().machines, index);
+                }
+            }
+        }
+    }
+
+    fn add_model(&mut self, model: &Model, all: &mut HashMap<Vec<String>, Named>) {
         let index = self.models.len();
-        let slug = split(model.slug);
+        let slug = split(&model.slug);
         let at = slug.iter().position(|word| is_size(word));
-        self.models.push(ModelName { slug: model.slug.to_owned(), size: at.map(|at| slug[at].clone()) });
-        for name in model.aliases.iter().map(String::as_str).chain([model.name, model.slug]) {
+        self.models.push(ModelName { slug: model.slug.clone(), size: at.map(|at| slug[at].clone()) });
+        for name in model.aliases.iter().map(String::as_str).chain([model.name.as_str(), &model.slug]) {
             let mut spelling = split(name);
             while spelling.last().is_some_and(|word| TAILS.contains(&word.as_str())) {
                 spelling.pop();
