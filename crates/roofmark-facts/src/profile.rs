@@ -185,7 +185,7 @@ impl Profile {
             quant: quant.label.to_owned(),
             layers: shape.layers.len() as u32,
             experts_used: experts_used.unwrap_or(0),
-            caches: caches(shape),
+            caches: caches(shape.layers.iter().map(|layer| &layer.mixer)),
             state_bytes: shape.layers.iter().map(|layer| state_bytes(shape.hidden, &layer.mixer)).sum(),
             context: shape.context,
         };
@@ -297,10 +297,10 @@ fn shares_by_kind(tensors: &[Tensor]) -> Vec<(String, f64)> {
     shares
 }
 
-/// Attention layers of a shape, grouped by cache form.
-fn caches(shape: &Shape) -> Vec<CacheLayers> {
+/// Attention layers among `mixers`, grouped by cache form.
+pub(crate) fn caches<'a>(mixers: impl Iterator<Item = &'a Mixer>) -> Vec<CacheLayers> {
     let mut groups: Vec<CacheLayers> = Vec::new();
-    for layer in shape.layers.iter().flat_map(|layer| layer_caches(&layer.mixer)) {
+    for layer in mixers.flat_map(layer_caches) {
         match groups.iter_mut().find(|group| CacheLayers { layers: 1.0, ..**group } == layer) {
             Some(group) => group.layers += 1.0,
             None => groups.push(layer),
@@ -344,7 +344,7 @@ fn compressed_caches(mixer: &Compressed) -> Vec<CacheLayers> {
 }
 
 /// Recurrent state of one layer and sequence, in F32 as llama.cpp keeps it.
-fn state_bytes(hidden: u64, mixer: &Mixer) -> Bytes {
+pub(crate) fn state_bytes(hidden: u64, mixer: &Mixer) -> Bytes {
     let elements = match mixer {
         Mixer::Linear(linear) => linear_state(linear),
         Mixer::Mamba(mamba) => mamba_state(mamba),

@@ -9,7 +9,7 @@ mod keys;
 mod random;
 mod slice;
 
-use crate::gguf::{Metadata, NewTensor, Value, WriteError, file_type_id, write};
+use crate::gguf::{Metadata, NewTensor, Value, WriteError, file_bytes, file_type_id, write};
 use crate::quant::Quant;
 use crate::shape::{Ffn, Layer, Shape};
 use crate::table::tensor_table;
@@ -158,6 +158,14 @@ impl Plan {
     #[must_use]
     pub fn tensor_bytes(&self) -> u64 {
         self.tensors.iter().map(bytes).sum()
+    }
+
+    /// Length of the file in bytes: header, padding and tensor data.
+    ///
+    /// # Errors
+    /// When a tensor is malformed.
+    pub fn file_bytes(&self) -> Result<u64, WriteError> {
+        file_bytes(&self.metadata, &self.tensors)
     }
 
     /// Writes the file. `progress` is told the tensor bytes written so far. Returns the bytes of the file.

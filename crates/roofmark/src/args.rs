@@ -20,6 +20,10 @@ pub struct Args {
 pub enum Command {
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
+    Inspect(crate::command::inspect::InspectArgs),
+    /// Write a synthetic model: exact shapes and types, random weights.
+    Synth(crate::command::synth::SynthArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

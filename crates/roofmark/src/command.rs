@@ -3,7 +3,9 @@
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
+pub mod inspect;
 pub mod machines;
+pub mod synth;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -13,6 +15,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Inspect(command) => inspect::run(&command, args.json),
+        Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),

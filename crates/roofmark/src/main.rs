@@ -4,6 +4,9 @@
 mod args;
 mod command;
 mod exit;
+mod model_file;
+mod pick;
+mod synth_file;
 
 use clap::Parser;
 use std::process::ExitCode;
