@@ -131,3 +131,19 @@ fn texts_that_the_reader_was_built_on_are_read() {
 fn texts_that_were_kept_apart_are_read() {
     check("heldout");
 }
+
+/// Prints the claims of the file that `ROOFMARK_READ` names; a help for building the reader.
+#[test]
+#[ignore = "prints; asserts nothing"]
+fn print_claims_of_a_file() {
+    let path = std::env::var("ROOFMARK_READ").expect("ROOFMARK_READ names a file");
+    let bytes = std::fs::read(&path).expect("it reads");
+    let read = reader::read(&bytes, Format::guess(&path, &bytes), &common::lexicon()).expect("it is text");
+    for claim in read.claims {
+        println!(
+            "{:?}-{:?} | {:?} | {:?} | {:?} | {} x{:?} | ctx {:?} | {:?} | spec {} dev {} due {:?} {} | {}",
+            claim.low, claim.high, claim.machine, claim.model, claim.quant, claim.phase.name(), claim.concurrency, claim.context,
+            claim.engine, claim.speculation, claim.devices, claim.due, claim.forecast, claim.text.chars().take(110).collect::<String>()
+        );
+    }
+}

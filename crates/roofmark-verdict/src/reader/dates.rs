@@ -87,7 +87,7 @@ pub(super) fn of_text(text: &str) -> Option<String> {
             from += 1;
         }
         let before = text[from..date.start].to_lowercase();
-        let stated = ["as of", "verified", "tested", "updated", "stand", "written", "published", "limitations"].iter().any(|word| before.contains(word));
+        let stated = ["as of", "verified", "tested", "updated", "stand ", "written", "published", "limitations"].iter().any(|word| before.contains(word));
         if let (true, Some(_), Some(month)) = (stated, date.month, date.due(None)) {
             let month = month[..7].to_owned();
             best = best.max(Some(month));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_text_speaks_from_the_latest_month_it_states() {
-        assert_eq!(of_text("As of March 2026 … Date verified: March–April 2026."), Some("2026-03".into()));
+        assert_eq!(of_text("As of March 2026 … Date verified: March–April 2026."), Some("2026-04".into()));
         assert_eq!(of_text("by July 2026"), None);
     }
 }

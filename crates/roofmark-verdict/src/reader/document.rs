@@ -172,7 +172,7 @@ fn push_line(text: &str, line: Range<usize>, blocks: &mut Vec<Block>) {
         return;
     }
     match blocks.last_mut() {
-        Some(Block { kind: Kind::Paragraph | Kind::Item(_), range }) if !range.is_empty() => range.end = line.end,
+        Some(Block { kind: Kind::Paragraph | Kind::Item(_), range }) if range.start < range.end => range.end = line.end,
         _ => blocks.push(Block { kind: Kind::Paragraph, range: line }),
     }
 }

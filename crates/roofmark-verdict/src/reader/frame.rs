@@ -39,6 +39,8 @@ pub(super) struct Frame {
     pub speculation: Option<bool>,
     pub accepted: Option<f64>,
     pub offload: bool,
+    /// A test is named as llama.cpp's benchmarks name it.
+    pub bench: bool,
     /// The text around has named the unit of rates without a number (captions of tables).
     pub unit: bool,
     /// Due date where the claim is a forecast.
@@ -70,6 +72,7 @@ impl Frame {
         all.speculation = all.speculation.or(outer.speculation);
         all.accepted = all.accepted.or(outer.accepted);
         all.offload |= outer.offload;
+        all.bench |= outer.bench;
         all
     }
 
@@ -86,6 +89,7 @@ impl Frame {
         frame.aggregate = mentions.iter().any(|mention| mention.what == What::Aggregate);
         frame.per_stream = mentions.iter().any(|mention| mention.what == What::PerStream);
         frame.batched = mentions.iter().any(|mention| mention.what == What::Batched);
+        frame.bench = mentions.iter().any(|mention| mention.what == What::BenchName);
         frame.offload = mentions.iter().any(|mention| mention.what == What::Offload);
         frame
     }
@@ -135,6 +139,7 @@ fn only_machine(mentions: &[Mention], lexicon: &Lexicon) -> Option<MachineSeen> 
     if !seen.iter().all(same) {
         return None;
     }
+
     let mut chosen = seen.iter().min_by_key(|seen| seen.machines.len())?.clone();
     chosen.memory = seen.iter().find_map(|seen| seen.memory);
     chosen.devices = seen.iter().find_map(|seen| seen.devices);
@@ -210,6 +215,7 @@ impl Around<'_> {
             speculation: self.nearest(|mention| if let What::Speculation(on) = mention.what { Some(on) } else { None }),
             accepted: self.nearest(|mention| if let What::Accepted(n) = mention.what { Some(n) } else { None }),
             offload: self.any(&What::Offload),
+            bench: self.any(&What::BenchName),
             unit: false,
             forecast: None,
         }
@@ -245,6 +251,8 @@ pub(super) struct Whole<'a> {
     pub unique: Frame,
     /// Models named exactly, in order.
     pub models: Vec<(usize, usize)>,
+    /// How many engines the text names.
+    pub engines: usize,
 }
 
 impl Whole<'_> {
@@ -270,7 +278,7 @@ impl Whole<'_> {
             low: rounded(low),
             high: rounded(high),
             context: frame.context.or(prompt),
-            engine: frame.engine.map(str::to_owned),
+            engine: frame.engine.or(frame.bench.then_some("llama.cpp")).map(str::to_owned),
             speculation: frame.speculation == Some(true) && phase != Phase::Prefill,
             accepted: frame.accepted,
             devices: devices.unwrap_or(1),
@@ -281,7 +289,7 @@ impl Whole<'_> {
     }
 
     fn machine(&self, seen: Option<&MachineSeen>) -> (Option<String>, Vec<String>, Option<u32>) {
-        let Some(seen) = seen else { return (None, Vec::new(), None) };
+        let Some(seen) = seen.filter(|seen| !seen.machines.is_empty()) else { return (None, Vec::new(), None) };
         let all = &self.lexicon.machines;
         let mut left = seen.machines.clone();
         narrow(&mut left, |index| seen.cores.is_some() && all[index].cores == seen.cores);

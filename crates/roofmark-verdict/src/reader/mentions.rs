@@ -14,6 +14,8 @@ use std::ops::Range;
 pub(super) enum What {
     /// A machine: indices into the lexicon, and how many of them.
     Machine { machines: Vec<usize>, devices: Option<u32>, memory: Option<u32> },
+    /// A machine that something else is compared with.
+    Compared,
     /// A model; `loose` where the words leave the version out (`Llama 70B`).
     Model { models: Vec<usize>, loose: bool },
     /// A family of models without a size.
@@ -50,6 +52,8 @@ pub(super) enum What {
     Date(Date),
     /// A word of expectation.
     Modal,
+    /// A test's name in llama.cpp's own benchmark (`pp512`, `tg128`, `S_TG`).
+    BenchName,
 }
 
 /// A mention and where it stands.
@@ -76,6 +80,7 @@ pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: 
     found.circumstances();
     found.sizes(&words);
     found.mentions.sort_by_key(|mention| (mention.start, std::cmp::Reverse(mention.end)));
+    found.compare();
     found.mentions
 }
 
@@ -135,6 +140,17 @@ impl Finder<'_> {
         }
         self.taken.append(&mut taken);
         self.taken.sort_by_key(|range| range.start);
+        self.drop_hosts(lexicon);
+    }
+
+    /// Memory modules name a machine only where no accelerator and no server processor is named beside them.
+    fn drop_hosts(&mut self, lexicon: &Lexicon) {
+        let module = |mention: &Mention| matches!(&mention.what, What::Machine { machines, .. } if machines.iter().all(|&index| lexicon.machines[index].slug.starts_with("ddr")));
+        let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
+        let better = self.mentions.iter().any(|mention| machine(mention) && !module(mention)) || SERVER.is_match(self.part);
+        if better {
+            self.mentions.retain(|mention| !module(mention));
+        }
     }
 
     fn named(&self, range: &Range<usize>, named: &Named, lexicon: &Lexicon) -> Option<What> {
@@ -186,9 +202,21 @@ impl Finder<'_> {
         !priced && !counted
     }
 
+    /// A machine behind "than", "vs" and the like is no subject, unless a rate of its own follows it.
+    fn compare(&mut self) {
+        let machine = |what: &What| matches!(what, What::Machine { .. });
+        let followed = |mentions: &[Mention]| mentions.iter().find(|mention| machine(&mention.what) || matches!(mention.what, What::Rate { .. })).is_some_and(|mention| !machine(&mention.what));
+        for at in 0..self.mentions.len() {
+            let start = self.mentions[at].start;
+            if machine(&self.mentions[at].what) && COMPARED.is_match(self.before(start, 40)) && !followed(&self.mentions[at + 1..]) {
+                self.mentions[at].what = What::Compared;
+            }
+        }
+    }
+
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
         let before = self.before(range.start, 28).to_lowercase();
-        let before = ["nvidia ", "geforce ", "linked ", "apple ", "amd ", "radeon ", "x ", "used ", "eight-core "]
+        let before = ["nvidia ", "geforce ", "linked ", "apple ", "amd ", "radeon ", "used "]
             .iter()
             .fold(before.trim_end().to_owned() + " ", |text, word| text.strip_suffix(word).map_or(text.clone(), |rest| format!("{} ", rest.trim_end())));
         let before = before.trim_end();
@@ -472,6 +500,9 @@ impl Finder<'_> {
         for (range, what) in phases {
             if range.start >= end {
                 end = range.end;
+                if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
+                    self.push(range.clone(), What::BenchName);
+                }
                 self.push(range, what);
             }
         }
@@ -488,7 +519,7 @@ impl Finder<'_> {
         }
         self.speculation();
         for found in CORES.captures_iter(part) {
-            if let (Some(whole), Some(cores)) = (found.get(0), found["n"].parse().ok()) {
+            if let (Some(whole), Some(cores), None) = (found.get(0), found["n"].parse().ok(), found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }

@@ -72,6 +72,26 @@ pattern!(
     )
 );
 pattern!(
+    /// Tests of llama.cpp's own benchmarks.
+    BENCH_NAME = r"^(?:pp|tg)\d{2,6}$|^S_(?:PP|TG)$"
+);
+pattern!(
+    /// Server processors and their memory channels.
+    SERVER = r"(?i)\b(?:epyc|xeon|threadripper|\d+[- ]?channels?)\b"
+);
+pattern!(
+    /// Words before a machine that something else is compared with.
+    COMPARED = r"(?i)\b(?:than|vs\.?|versus|match(?:es|ing)?|like|against|unlike|beats?|rivals?|compet(?:e|itive|ing) with|approach(?:es|ing)|catch(?:es)? up (?:to|with)|compared (?:to|with)|behind|a second|another|als|que|gegenüber)\s+(?:(?:an?|the|my|its?|old|nvidia(?:['’]s)?|apple(?:['’]s)?|amd(?:['’]s)?|einer?|der|die|das|la|le|une?)\s+)*$"
+);
+pattern!(
+    /// Words for several machines at once.
+    PLURAL = r"(?i)\b(?:these (?:systems|machines|boxes|cards)|all three|all of (?:them|these)|across the board|the three)\b"
+);
+pattern!(
+    /// Words of somebody who tells how a test was run.
+    TESTED = r"(?i)\b(?:test(?:ed|s|ing)?|measured?|benchmark\w*|ran|run with|runs?|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
+);
+pattern!(
     /// Words for generating tokens.
     DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generierung|generación|output speed|token gen)\b|解码|デコード"
 );
@@ -122,11 +142,7 @@ pattern!(
 );
 pattern!(
     /// GPU cores.
-    CORES = r"(?i)\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne|cœurs|núcleos|コア|核)\b"
-);
-pattern!(
-    /// A size in billions of parameters, written together.
-    SIZE = r"(?i)\b(?P<n>\d{1,4}(?:\.\d{1,2})?)\s?[-]?(?:b|billion|milliarden)\b"
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne|cœurs|núcleos|コア|核)\b"
 );
 pattern!(
     /// Weights held in host memory.

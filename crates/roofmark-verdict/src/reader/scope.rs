@@ -1,7 +1,7 @@
 //! Claims of prose, headings and lists: which mentions belong to which rate.
 
 use super::document::{Block, Document, Kind};
-use super::frame::{Around, Frame, Whole};
+use super::frame::{Around, Frame, MachineSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
 use super::numbers::{self, Decimal};
@@ -99,7 +99,10 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
     models.sort_unstable();
     let unique = Frame::of_statement(&statements, lexicon);
     let unique = Frame { machine: unique.machine, quant: unique.quant, engine: unique.engine, model: unique.model, ..Frame::default() };
-    Whole { lexicon, text, universal, unique, models }
+    let mut engines: Vec<&str> = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None }).collect();
+    engines.sort_unstable();
+    engines.dedup();
+    Whole { lexicon, text, universal, unique, models, engines: engines.len() }
 }
 
 fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
@@ -211,7 +214,11 @@ impl Scope<'_> {
             if let Some(previous) = &previous {
                 local = local.or(previous);
             }
+            let plural = local.machine.is_none() && PLURAL.is_match(text);
             let mut seen = local.or(frame).or(&later[at]);
+            if plural {
+                seen.machine = Some(MachineSeen::default());
+            }
             if hints && seen.phase.is_none() {
                 seen.phase = frame.phase;
             }
@@ -225,21 +232,25 @@ impl Scope<'_> {
             previous = Some(seen);
         }
         if let Some(last) = previous {
-            let kept = Frame { machine: last.machine, model: last.model, quant: last.quant, engine: last.engine, ..Frame::default() };
+            let machine = last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
+            let kept = Frame { machine, model: last.model, quant: last.quant, engine: last.engine, ..Frame::default() };
             *frame = Frame { context: frame.context, streams: frame.streams, phase: frame.phase, unit: frame.unit, ..kept };
         }
     }
 
     fn statement(&self, part: &Part, text: &str, frame: &mut Frame, lasting: bool) {
         let mut said = Frame::of_statement(&part.mentions, self.whole.lexicon);
+        let label = starts_with_quantity(part, text);
+        if self.whole.engines > 1 && !lasting && !label && !TESTED.is_match(text) {
+            said.engine = None;
+        }
         said.unit = UNIT_ONLY.is_match(text);
         if self.whole.universal.quant.is_some() {
             said.quant = None;
         }
-        let label = text.len() < 80 && text.contains([':', '：', '=']);
         let unit = frame.unit;
         let phase = frame.phase;
-        frame.update(said, lasting || label);
+        frame.update(said, label);
         frame.unit |= unit;
         frame.phase = frame.phase.or(phase.filter(|_| part.mentions.is_empty()));
     }
@@ -297,6 +308,13 @@ fn floor(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
+fn starts_with_quantity(part: &Part, text: &str) -> bool {
+    let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
+    let quantity = |mention: &Mention| matches!(mention.what, What::Streams(_) | What::Context(_) | What::Engine(_));
+    text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(|mention| quantity(mention) && (mention.start <= begin + 2 || matches!(mention.what, What::Engine(_))))
 }
 
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it).
