@@ -6,6 +6,7 @@
 
 pub mod evidence;
 pub mod machine;
+pub mod prediction;
 pub mod profile;
 pub mod shape;
 pub mod tensor_type;
