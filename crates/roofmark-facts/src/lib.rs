@@ -4,11 +4,15 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod catalog;
+pub mod config;
 pub mod evidence;
 pub mod machine;
 pub mod prediction;
 pub mod profile;
+pub mod quant;
 pub mod shape;
+pub mod table;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;
