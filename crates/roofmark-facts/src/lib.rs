@@ -4,19 +4,15 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
-pub mod claim;
-pub mod evidence;
 pub mod bounds;
 pub mod catalog;
+pub mod claim;
 pub mod config;
 pub mod doubt;
+pub mod evidence;
 pub mod gguf;
 pub mod machine;
 pub mod names;
-pub mod catalog;
-pub mod config;
-pub mod evidence;
-pub mod machine;
 pub mod prediction;
 pub mod profile;
 pub mod quant;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod reader;
+pub mod referee;
 pub mod rows;
 pub mod slice;
 pub mod stats;
