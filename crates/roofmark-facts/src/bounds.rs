@@ -139,13 +139,26 @@ pub fn bound(machine: &Machine, profile: &Profile, workload: &Workload, resident
     let bytes_count = workload.phase == Phase::Decode || workload.prompt > 0.0;
     let by_bandwidth = bandwidth.as_ref().filter(|_| bytes_count && traffic.get() > 0.0);
     let by_bandwidth = by_bandwidth.map(|known| TokensPerSecond::of(step.tokens, traffic / known.value));
-    let by_compute =
-        peak.as_ref().map(|(_, known)| TokensPerSecond::of(step.tokens, step.flop / (known.value * CLOCK_MARGIN)));
+    let by_compute = peak
+        .as_ref()
+        .map(|(_, known)| TokensPerSecond::of(step.tokens, step.flop / (known.value * CLOCK_MARGIN)));
     let (rate, limited_by) = lower(by_bandwidth, by_compute);
-    Bound { rate, limited_by, by_bandwidth, by_compute, step, capacity: capacity(machine, profile, workload), bandwidth, peak }
+    Bound {
+        rate,
+        limited_by,
+        by_bandwidth,
+        by_compute,
+        step,
+        capacity: capacity(machine, profile, workload),
+        bandwidth,
+        peak,
+    }
 }
 
-fn lower(bandwidth: Option<TokensPerSecond>, compute: Option<TokensPerSecond>) -> (Option<TokensPerSecond>, Limit) {
+fn lower(
+    bandwidth: Option<TokensPerSecond>,
+    compute: Option<TokensPerSecond>,
+) -> (Option<TokensPerSecond>, Limit) {
     match (bandwidth, compute) {
         (Some(bandwidth), Some(compute)) if compute < bandwidth => (Some(compute), Limit::Compute),
         (Some(bandwidth), _) => (Some(bandwidth), Limit::Bandwidth),

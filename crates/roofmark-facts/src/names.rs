@@ -59,7 +59,9 @@ impl Catalog {
     #[must_use]
     pub fn find_machine(&self, name: &str) -> Lookup<&Machine> {
         let key = plain_key(name);
-        if let Some(machine) = self.machines.iter().find(|machine| machine_keys(machine).any(|other| other == key)) {
+        if let Some(machine) =
+            self.machines.iter().find(|machine| machine_keys(machine).any(|other| other == key))
+        {
             return Lookup::One(machine);
         }
         let family = self.families.iter().find(|family| {
@@ -68,7 +70,9 @@ impl Catalog {
         if let Some(family) = family {
             return narrow(family.members.iter().filter_map(|slug| self.machine(slug)).collect(), Vec::new);
         }
-        narrow(self.machines_by_words(name), || nearest(name, self.machines.iter().map(|machine| machine.slug.as_str())))
+        narrow(self.machines_by_words(name), || {
+            nearest(name, self.machines.iter().map(|machine| machine.slug.as_str()))
+        })
     }
 
     /// Machines whose slug holds every word of `name`; one that holds no other word wins.
@@ -77,7 +81,10 @@ impl Catalog {
             self.machines.iter().map(|machine| (machine, machine_words(&machine.slug))).collect();
         let mut words = machine_words(name);
         words.retain(|word| known.iter().any(|(_, theirs)| theirs.contains(word)));
-        if !words.iter().any(|word| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb")) {
+        if !words
+            .iter()
+            .any(|word| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb"))
+        {
             return Vec::new();
         }
         let holds = |theirs: &[String]| words.iter().all(|word| theirs.contains(word));
@@ -92,7 +99,10 @@ impl Catalog {
     /// The model that `name` means. A size class ("70B dense") gives a representative.
     #[must_use]
     pub fn find_model(&self, name: &str) -> Lookup<ModelMatch<'_>> {
-        let exact = |model: &'_ Model| ModelMatch { model: self.model(&model.slug).unwrap_or(&self.models[0]), approximate: false };
+        let exact = |model: &'_ Model| ModelMatch {
+            model: self.model(&model.slug).unwrap_or(&self.models[0]),
+            approximate: false,
+        };
         let key = plain_key(name);
         if let Some(model) = self.models.iter().find(|model| model_keys(model).any(|other| other == key)) {
             return Lookup::One(exact(model));
@@ -175,9 +185,14 @@ fn narrow<T>(mut found: Vec<T>, nearest: impl FnOnce() -> Vec<String>) -> Lookup
 }
 
 /// Models of one shape are one answer.
-fn narrow_models<'a>(found: Vec<ModelMatch<'a>>, nearest: impl FnOnce() -> Vec<String>) -> Lookup<ModelMatch<'a>> {
+fn narrow_models<'a>(
+    found: Vec<ModelMatch<'a>>,
+    nearest: impl FnOnce() -> Vec<String>,
+) -> Lookup<ModelMatch<'a>> {
     match found.first() {
-        Some(first) if found.iter().all(|other| other.model.shape == first.model.shape) => Lookup::One(*first),
+        Some(first) if found.iter().all(|other| other.model.shape == first.model.shape) => {
+            Lookup::One(*first)
+        }
         _ => narrow(found, nearest),
     }
 }

@@ -130,7 +130,8 @@ impl Quant {
     /// # Errors
     /// [`UnknownQuant`] with the nearest labels.
     pub fn parse(text: &str) -> Result<Self, UnknownQuant> {
-        labels::find(text).ok_or_else(|| UnknownQuant { text: text.to_owned(), nearest: labels::nearest(text) })
+        labels::find(text)
+            .ok_or_else(|| UnknownQuant { text: text.to_owned(), nearest: labels::nearest(text) })
     }
 
     /// Sets the storage type of each tensor.
@@ -176,7 +177,8 @@ fn assign_dynamic(dynamic: Dynamic, shape: &Shape, tensors: &mut [Tensor]) {
             _ => None,
         };
         let Some(least) = least else { continue };
-        let lower = tensor.kind != TensorType::F32 && tensor.kind.bits_per_element() < least.bits_per_element();
+        let lower =
+            tensor.kind != TensorType::F32 && tensor.kind.bits_per_element() < least.bits_per_element();
         if lower && tensor.dims.len() > 1 && fits(least, tensor) {
             tensor.kind = least;
         }

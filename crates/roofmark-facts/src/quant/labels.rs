@@ -8,7 +8,13 @@ const fn mix(label: &'static str, family: Family, ftype: Ftype) -> Quant {
     Quant { label, family, approximate: false, gguf: true, scheme: Scheme::Llama(ftype) }
 }
 
-const fn dynamic(label: &'static str, family: Family, base: Ftype, older_base: Ftype, [older, newer, table]: [T; 3]) -> Quant {
+const fn dynamic(
+    label: &'static str,
+    family: Family,
+    base: Ftype,
+    older_base: Ftype,
+    [older, newer, table]: [T; 3],
+) -> Quant {
     let dynamic = Dynamic { base, older_base, older, newer, table };
     Quant { label, family, approximate: true, gguf: true, scheme: Scheme::Dynamic(dynamic) }
 }
@@ -178,8 +184,10 @@ pub(super) fn find(text: &str) -> Option<Quant> {
 
 pub(super) fn nearest(text: &str) -> Vec<&'static str> {
     let wanted = normalise(text);
-    let mut scored: Vec<_> =
-        QUANTS.iter().map(|quant| (strsim::jaro_winkler(&wanted, &normalise(quant.label)), quant.label)).collect();
+    let mut scored: Vec<_> = QUANTS
+        .iter()
+        .map(|quant| (strsim::jaro_winkler(&wanted, &normalise(quant.label)), quant.label))
+        .collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));
     scored.into_iter().take(3).map(|(_, label)| label).collect()
 }

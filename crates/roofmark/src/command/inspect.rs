@@ -218,6 +218,6 @@ mod tests {
 
     #[test]
     fn the_screen_of_a_catalogued_model() {
-        insta::assert_snapshot!(screen(&from_catalog("gpt-oss-20b", Some("MXFP4")).unwrap()));
+        insta::assert_snapshot!(screen(&from_catalog("gpt-oss-20b", Some("MXFP4")).unwrap()), @r"");
     }
 }
