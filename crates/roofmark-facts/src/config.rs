@@ -74,7 +74,8 @@ impl Shape {
 
 /// Families whose configurations leave `tie_word_embeddings` out because it is their default.
 fn tied(config: &Config, arch: &str) -> bool {
-    let default = arch.starts_with("gemma") || arch.starts_with("lfm2") || matches!(arch, "command-r" | "cohere2");
+    let default =
+        arch.starts_with("gemma") || arch.starts_with("lfm2") || matches!(arch, "command-r" | "cohere2");
     config.flag("tie_word_embeddings").or_else(|| config.flag("tie_embedding")).unwrap_or(default)
 }
 
@@ -147,7 +148,12 @@ fn architecture(config: &Config) -> (&'static str, Option<String>) {
         "seed_oss" => "seed_oss",
         "exaone4" => "exaone4",
         "internlm2" => "internlm2",
-        _ => return ("llama", Some(format!("model_type `{}` is not known: read as llama-like", config.model_type))),
+        _ => {
+            return (
+                "llama",
+                Some(format!("model_type `{}` is not known: read as llama-like", config.model_type)),
+            );
+        }
     };
     (arch, None)
 }
@@ -229,8 +235,12 @@ impl<'a> Config<'a> {
 }
 
 fn number(field: &str, value: &Value) -> Result<u64, ConfigError> {
-    let number = value.as_u64().or_else(|| value.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0).map(|float| float as u64));
-    number.filter(|number| *number <= LARGEST_DIMENSION).ok_or_else(|| invalid(field, value, "a whole number below 2^32"))
+    let number = value.as_u64().or_else(|| {
+        value.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0).map(|float| float as u64)
+    });
+    number
+        .filter(|number| *number <= LARGEST_DIMENSION)
+        .ok_or_else(|| invalid(field, value, "a whole number below 2^32"))
 }
 
 pub(crate) fn invalid(field: &str, value: &Value, expected: &str) -> ConfigError {

@@ -4,14 +4,21 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
 pub mod catalog;
 pub mod config;
 pub mod evidence;
 pub mod machine;
 pub mod prediction;
+pub mod doubt;
+pub mod gguf;
+pub mod machine;
+pub mod names;
 pub mod profile;
 pub mod quant;
+pub mod records;
 pub mod shape;
+pub mod synth;
 pub mod table;
 pub mod tensor_type;
 pub mod tensors;

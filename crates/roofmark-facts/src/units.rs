@@ -115,6 +115,16 @@ unit!(
     "s"
 );
 unit!(
+    /// Hertz.
+    Hertz,
+    "Hz"
+);
+unit!(
+    /// Degrees Celsius.
+    Celsius,
+    "°C"
+);
+unit!(
     /// Watts.
     Watts,
     "W"
@@ -222,6 +232,13 @@ impl TokensPerSecond {
     }
 }
 
+impl Div<Seconds> for Joules {
+    type Output = Watts;
+    fn div(self, time: Seconds) -> Watts {
+        Watts(self.0 / time.0)
+    }
+}
+
 impl Mul<Seconds> for Watts {
     type Output = Joules;
     fn mul(self, time: Seconds) -> Joules {
@@ -257,7 +274,9 @@ mod tests {
 
     #[test]
     fn significant_digits_never_show_an_exponent_in_the_usual_range() {
-        for (value, text) in [(14.647, "14.6"), (1258.2, "1258"), (0.01234, "0.0123"), (0.0, "0"), (3.0, "3.00")] {
+        for (value, text) in
+            [(14.647, "14.6"), (1258.2, "1258"), (0.01234, "0.0123"), (0.0, "0"), (3.0, "3.00")]
+        {
             assert_eq!(significant(value, 3), text);
         }
     }

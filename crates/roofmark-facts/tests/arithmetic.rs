@@ -51,8 +51,71 @@ fn parameters_are_those_stated() {
         .filter_map(|model| {
             let counted = model.profile(&quant).params / 1e9;
             let error = counted / model.params_b - 1.0;
-            (error.abs() > 0.01).then(|| format!("{}: counted {counted:.3}, stated {}", model.slug, model.params_b))
+            (error.abs() > 0.01)
+                .then(|| format!("{}: counted {counted:.3}, stated {}", model.slug, model.params_b))
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Sizes of published files, in decimal GB, as benchmark tables print them.
+#[test]
+fn real_files_have_the_predicted_size() {
+    for (slug, quant, size) in [
+        ("llama-2-7b", "Q4_K_M", 4.08),
+        ("llama-3-70b", "Q4_K_M", 42.51),
+        ("llama-3-70b", "F16", 141.11),
+        ("llama-4-scout", "Q4_K_M", 65.36),
+        ("qwen3-coder-30b-a3b", "Q8_0", 32.48),
+        ("qwen3-32b", "Q8_0", 34.81),
+        ("qwen3.6-35b-a3b", "BF16", 69.36),
+        ("qwen3.6-35b-a3b", "Q4_0", 19.70),
+        ("qwen3.6-35b-a3b", "Q4_K_M", 21.20),
+        ("gpt-oss-120b", "MXFP4", 63.37),
+        ("gpt-oss-20b", "MXFP4-F16", 13.78),
+        ("glm-4.7-flash", "BF16", 59.90),
+        ("glm-4.7-flash", "Q8_0", 31.84),
+        ("ministral-3-14b", "BF16", 27.02),
+        ("gemma-3-4b", "Q4_0", 2.52),
+        ("gemma-4-26b-a4b", "BF16", 50.49),
+        ("gemma-4-31b", "BF16", 61.40),
+    ] {
+        let predicted = profile(slug, quant).tensor_bytes.gb();
+        assert!(
+            (predicted / size - 1.0).abs() < 0.0025,
+            "{slug} {quant}: {predicted:.3} GB, the file has {size}"
+        );
+    }
+}
+
+/// Unsloth's mixes are not published: within a tenth.
+#[test]
+fn dynamic_mixes_are_near() {
+    for (slug, quant, size) in [
+        ("qwen3-30b-a3b", "UD-Q4_K_XL", 17.71),
+        ("qwen3.6-35b-a3b", "UD-Q4_K_XL", 22.84),
+        ("qwen3.6-35b-a3b", "UD-Q8_K_XL", 38.44),
+        ("qwen3.6-27b", "UD-Q8_K_XL", 35.77),
+        ("llama-4-scout", "UD-Q4_K_XL", 61.99),
+        ("minimax-m2.7", "UD-Q3_K_S", 93.63),
+        ("qwen3-235b-a22b", "UD-Q3_K_XL", 104.15),
+        ("gemma-4-31b", "UD-Q4_K_XL", 18.75),
+        ("mistral-small-3.1-24b", "UD-Q4_K_XL", 14.50),
+    ] {
+        let chosen = Quant::parse(quant).unwrap();
+        let predicted = model(slug).profile(&chosen).tensor_bytes.gb();
+        assert!(chosen.approximate);
+        assert!(
+            (predicted / size - 1.0).abs() < 0.1,
+            "{slug} {quant}: {predicted:.3} GB, the file has {size}"
+        );
+    }
+}
+
+/// The stock checkpoint keeps attention and head in 16 bits; a requantised one does not.
+#[test]
+fn gpt_oss_reads_what_its_precision_says() {
+    for (quant, read) in [("MXFP4-BF16", "5.03"), ("MXFP4", "3.59"), ("MXFP4-ALL", "2.73")] {
+        assert_eq!(format!("{:.2}", profile("gpt-oss-120b", quant).bytes_per_token().gb()), read, "{quant}");
+    }
 }

@@ -20,4 +20,20 @@ pub struct Args {
 pub enum Command {
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List the models of the catalog, or explain one.
+    Models(crate::command::models::ModelsArgs),
+    /// Compute the rate that physics allows, with the arithmetic.
+    Ceiling(crate::command::ceiling::CeilingArgs),
+    /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
+    Inspect(crate::command::inspect::InspectArgs),
+    /// Write a synthetic model: exact shapes and types, random weights.
+    Synth(crate::command::synth::SynthArgs),
+    /// Print a completion script for a shell.
+    Completions(crate::command::completions::CompletionsArgs),
+    /// Print the manual page, or write one page a command.
+    Man(crate::command::completions::ManArgs),
+    /// The engine's own process; started by the program itself.
+    #[cfg(feature = "engine")]
+    #[command(name = "__engine", hide = true)]
+    Engine(crate::command::engine::EngineArgs),
 }

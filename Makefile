@@ -1,0 +1,45 @@
+# The commands of a fresh clone. `make bench` runs the main job, `make test` runs the gate.
+
+SHELL := /usr/bin/env bash
+CARGO ?= cargo
+BENCH ?=
+
+.PHONY: bench build test needs test-arch test-vulkan parity slices install clean
+
+## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
+bench: build
+	target/release/roofmark bench $(BENCH)
+
+## release build for this very processor
+build: needs
+	source scripts/build-env.sh && RUSTFLAGS="-Ctarget-cpu=native" $(CARGO) build --release --locked -p roofmark
+
+## the gate: format, lints, tests, docs, licences
+test:
+	.ci/run
+
+## Debian packages (or brew formulae) that the build needs
+needs:
+	@scripts/install-needs.sh
+
+## load a slice of every architecture of the catalog in the embedded engine
+test-arch: needs
+	scripts/test-arch.sh
+
+## the Vulkan backend on Mesa's software driver: a code path, never a number to report
+test-vulkan:
+	scripts/test-vulkan.sh
+
+## engine-direct rates against llama-bench built from the same source
+parity: build
+	benches/parity.sh
+
+## what a rate from slices is worth: the full model against its slices
+slices: build
+	target/release/roofmark bench --verify-slices
+
+install: needs
+	source scripts/build-env.sh && RUSTFLAGS="-Ctarget-cpu=native" $(CARGO) install --locked --path crates/roofmark
+
+clean:
+	$(CARGO) clean
