@@ -5,8 +5,9 @@ use crate::software::{Backend, Engine};
 use roofmark_facts::catalog::{Catalog, Model};
 use roofmark_facts::evidence::{MeasuredPhase, Measurement, Speculation};
 use roofmark_facts::machine::Machine;
+use roofmark_facts::names::Lookup;
 use roofmark_facts::profile::Profile;
-use roofmark_facts::quant::Quant;
+use roofmark_facts::quant::{Quant, UnknownQuant};
 use roofmark_facts::units::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ impl Profiles {
 }
 
 fn build(model: &Model, label: Option<&str>, file: Option<Bytes>) -> Result<Profile, Refusal> {
-    let parsed = label.map(Quant::parse);
+    let parsed = label.map(parse_quant);
     let profile = match (parsed, file) {
         (Some(Ok(quant)), _) => model.profile(&quant),
         (Some(Err(_)) | None, Some(bytes)) => by_size(model, bytes),
@@ -89,6 +90,17 @@ fn build(model: &Model, label: Option<&str>, file: Option<Bytes>) -> Result<Prof
         Some(bytes) => scaled(profile, bytes),
         None => profile,
     })
+}
+
+/// Reads a label in the spellings of the catalog and of published rows.
+fn parse_quant(label: &str) -> Result<Quant, UnknownQuant> {
+    let lower = label.to_lowercase();
+    let stand_in = match () {
+        () if lower.contains("iq2_xxs") && lower.contains("mix") => "IQ2_XXS-DS4",
+        () if lower.contains("autoround") => "GPTQ-INT4",
+        () => label,
+    };
+    Quant::parse(stand_in).or_else(|_| Quant::parse(label))
 }
 
 /// The standard quantization whose size comes nearest to `file`.
@@ -126,13 +138,17 @@ pub fn scaled(mut profile: Profile, file: Bytes) -> Profile {
 /// # Errors
 /// [`Refusal::Machine`] with the nearest names.
 pub fn machine<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Machine, Refusal> {
-    let wanted = name.trim().to_lowercase();
-    let is = |machine: &&Machine| machine.slug == wanted || machine.aliases.contains(&wanted);
-    if let Some(machine) = catalog.machines.iter().find(is) {
+    if let Some(machine) = catalog.machine(name) {
         return Ok(machine);
     }
-    let names = catalog.machines.iter().map(|machine| machine.slug.as_str());
-    Err(Refusal::Machine { nearest: nearest(&wanted, names), name: name.to_owned() })
+    match catalog.find_machine(name) {
+        Lookup::One(machine) => Ok(machine),
+        Lookup::Several(found) => Err(Refusal::Machine {
+            name: name.to_owned(),
+            nearest: found.iter().take(6).map(|machine| machine.slug.clone()).collect(),
+        }),
+        Lookup::None { nearest } => Err(Refusal::Machine { name: name.to_owned(), nearest }),
+    }
 }
 
 /// The model that `name` means: slug, alias, hub name with or without its owner.
@@ -140,24 +156,14 @@ pub fn machine<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Machine, Refu
 /// # Errors
 /// [`Refusal::Model`] with the nearest names.
 pub fn model<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Model, Refusal> {
-    let wanted = name.trim().to_lowercase();
-    let without_owner = wanted.rsplit('/').next().unwrap_or(&wanted).to_owned();
-    let plain = without_owner.trim_end_matches(".gguf").trim_end_matches("-gguf").to_owned();
-    let spellings = [wanted.clone(), without_owner, plain.replace([' ', '_'], "-"), plain];
-    for spelling in &spellings {
-        let found = catalog.models.iter().find(|model| model.slug == *spelling || model.aliases.contains(spelling));
-        if let Some(model) = found {
-            return Ok(model);
-        }
+    match catalog.find_model(name) {
+        Lookup::One(found) => Ok(found.model),
+        Lookup::Several(found) => Err(Refusal::Model {
+            name: name.to_owned(),
+            nearest: found.iter().take(6).map(|entry| entry.model.slug.clone()).collect(),
+        }),
+        Lookup::None { nearest } => Err(Refusal::Model { name: name.to_owned(), nearest }),
     }
-    let names = catalog.models.iter().map(|model| model.slug.as_str());
-    Err(Refusal::Model { nearest: nearest(&spellings[3], names), name: name.to_owned() })
-}
-
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut scored: Vec<(f64, &str)> = names.map(|name| (strsim::jaro_winkler(wanted, name), name)).collect();
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
-    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// The job that a published row measured.
