@@ -144,7 +144,7 @@ pub fn total(parts: &[Part]) -> f64 {
 }
 
 fn decode(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part> {
-    let profile = job.profile;
+    let profile = &job.profile;
     let overhead = number[0]
         + f64::from(profile.layers) * number[1]
         + expert_layers(job) * number[2]
@@ -175,7 +175,7 @@ fn serving(job: &Job<'_>, peak: f64) -> f64 {
 }
 
 fn prefill(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part> {
-    let profile = job.profile;
+    let profile = &job.profile;
     let (tokens, pass) = (job.prompt_tokens(), job.pass());
     let passes = (tokens / pass).ceil();
     let overhead = passes * (number[0] + f64::from(profile.layers) * number[1] + expert_layers(job) * number[2])

@@ -108,9 +108,9 @@ fn groups(job: &Job<'_>) -> [u32; LEVELS.len()] {
     let backend = job.backend.name();
     let kernels = format!("{backend} {}", job.engine.kernels(job.backend));
     let engine = format!("{backend} {:?}{}", job.engine, if job.eager { " eager" } else { "" });
-    let family = family(job.profile);
+    let family = family(&job.profile);
     let model = format!("{} {} {:.0}", job.profile.arch, job.profile.layers, job.profile.params / 1e6);
-    let storage = storage(job.profile);
+    let storage = storage(&job.profile);
     let flash = format!("{kernels} {}", job.no_flash);
     [
         hash(&[]),
