@@ -8,7 +8,6 @@ pub mod bounds;
 pub mod catalog;
 pub mod claim;
 pub mod config;
-pub mod evidence;
 pub mod doubt;
 pub mod evidence;
 pub mod gguf;

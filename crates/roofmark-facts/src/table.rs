@@ -131,7 +131,8 @@ fn push_streams(hidden: u64, streams: &Streams, attends: bool, list: &mut List) 
 
 /// Nemotron NAS drops the norm together with the half of the layer that it drops.
 fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
-    let half_is_there = if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
+    let half_is_there =
+        if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
     shape.arch != "deci" || half_is_there
 }
 

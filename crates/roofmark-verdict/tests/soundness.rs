@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// A claim with the conditions that a measured row discloses.
 fn claim_of(row: &Measurement, catalog: &Catalog) -> Claim {
     let model = catalog.find_model(&row.model).all().first().map(|found| found.model.slug.clone());
-    let machines: Vec<String> = catalog.find_machine(&row.machine).all().iter().map(|machine| machine.slug.clone()).collect();
+    let machines: Vec<String> =
+        catalog.find_machine(&row.machine).all().iter().map(|machine| machine.slug.clone()).collect();
     Claim {
         machine: machines.first().map(|_| row.machine.clone()),
         machines,
@@ -26,7 +27,10 @@ fn claim_of(row: &Measurement, catalog: &Catalog) -> Claim {
         concurrency: Some(row.concurrency),
         low: row.rate.get(),
         high: row.rate.get(),
-        context: row.depth.filter(|depth| *depth > 0).or(row.prompt.filter(|_| row.phase == MeasuredPhase::Prefill)),
+        context: row
+            .depth
+            .filter(|depth| *depth > 0)
+            .or(row.prompt.filter(|_| row.phase == MeasuredPhase::Prefill)),
         engine: row.engine.clone(),
         speculation: row.speculation != Speculation::None,
         devices: if row.machine.ends_with("-x2") { 1 } else { row.devices },
@@ -62,7 +66,10 @@ fn empty() -> Claim {
 /// Judges without the row's own evidence, so that a row cannot vouch for itself.
 fn judge_alone(claim: &Claim, catalog: &Catalog, profiles: &Profiles) -> Judged {
     let none = Evidence::default();
-    judge(claim, &Court { catalog, profiles, evidence: &none, expect: None, today: "2026-11-24", other_quants: &[] })
+    judge(
+        claim,
+        &Court { catalog, profiles, evidence: &none, expect: None, today: "2026-11-24", other_quants: &[] },
+    )
 }
 
 #[test]
@@ -76,10 +83,23 @@ fn no_measurement_is_impossible_and_nearly_all_are_consistent() {
         let judged = judge_alone(&claim_of(row, catalog), catalog, &profiles);
         *counts.entry(judged.verdict.words()).or_default() += 1;
         if judged.verdict != Verdict::Consistent {
-            odd.push(format!("{} {} {} {:?} {:?} x{} {}: {}", row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, row.rate.get(), judged.line));
+            odd.push(format!(
+                "{} {} {} {:?} {:?} x{} {}: {}",
+                row.id,
+                row.machine,
+                row.model,
+                row.quant,
+                row.phase,
+                row.concurrency,
+                row.rate.get(),
+                judged.line
+            ));
         }
         if judged.verdict.is_impossible() && row.flag != Some(Flag::High) {
-            wrong.push(format!("{} {} {} {:?} {:?} x{}: {}", row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, judged.line));
+            wrong.push(format!(
+                "{} {} {} {:?} {:?} x{}: {}",
+                row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, judged.line
+            ));
         }
     }
     println!("{counts:?}\n{}", odd.join("\n"));
@@ -106,10 +126,20 @@ struct Published {
 impl Published {
     fn claim(&self, catalog: &Catalog) -> Option<Claim> {
         let found = catalog.find_model(&self.model).all();
-        let models: Vec<String> = found.iter().take(1).filter(|found| !found.approximate).map(|found| found.model.slug.clone()).collect();
+        let models: Vec<String> = found
+            .iter()
+            .take(1)
+            .filter(|found| !found.approximate)
+            .map(|found| found.model.slug.clone())
+            .collect();
         Some(Claim {
             machine: Some(self.machine.clone()),
-            machines: catalog.find_machine(&self.machine).all().iter().map(|machine| machine.slug.clone()).collect(),
+            machines: catalog
+                .find_machine(&self.machine)
+                .all()
+                .iter()
+                .map(|machine| machine.slug.clone())
+                .collect(),
             model: models.first().cloned().or_else(|| Some(self.model.clone())),
             models,
             quant: self.quant.clone(),
@@ -131,7 +161,8 @@ fn published_claims_that_are_impossible_are_found() {
     let catalog = Catalog::builtin();
     let profiles = Profiles::default();
     let text = include_str!("data/claims.csv");
-    let rows: Vec<Published> = csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.expect("it reads")).collect();
+    let rows: Vec<Published> =
+        csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.expect("it reads")).collect();
     assert_eq!(rows.len(), 50);
     let mut wrong = Vec::new();
     for row in &rows {
@@ -140,9 +171,22 @@ fn published_claims_that_are_impossible_are_found() {
             (claim.phase, claim.concurrency) = (Phase::Decode, Some(1));
         }
         let judged = judge_alone(&claim, catalog, &profiles);
-        let caught = judged.verdict_high.is_impossible() || judged.verdict_high == Verdict::Underspecified && !judged.exemptions.is_empty();
-        println!("{:4} {} {} {:?}: {} {:?}", row.impossible, row.machine, row.model, row.quant, judged.line, judged.exemptions.iter().map(|e| &e.words).collect::<Vec<_>>());
-        if row.impossible == "yes" && !caught || row.note.contains("plausible") && !row.note.contains("implausible") && judged.verdict.is_impossible() {
+        let caught = judged.verdict_high.is_impossible()
+            || judged.verdict_high == Verdict::Underspecified && !judged.exemptions.is_empty();
+        println!(
+            "{:4} {} {} {:?}: {} {:?}",
+            row.impossible,
+            row.machine,
+            row.model,
+            row.quant,
+            judged.line,
+            judged.exemptions.iter().map(|e| &e.words).collect::<Vec<_>>()
+        );
+        if row.impossible == "yes" && !caught
+            || row.note.contains("plausible")
+                && !row.note.contains("implausible")
+                && judged.verdict.is_impossible()
+        {
             wrong.push(format!("{} {}: {}", row.machine, row.model, judged.line));
         }
     }

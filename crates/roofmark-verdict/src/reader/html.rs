@@ -97,7 +97,9 @@ impl Page {
                 self.flush();
                 self.preformatted = false;
             }
-            b"td" | b"th" | b"tr" | b"li" | b"title" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => self.flush(),
+            b"td" | b"th" | b"tr" | b"li" | b"title" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
+                self.flush()
+            }
             _ if is_block(name) => self.flush(),
             _ => {}
         }
@@ -178,7 +180,8 @@ impl Page {
     fn end_table(&mut self) {
         let Some(mut rows) = self.table.take() else { return };
         rows.retain(|row| !row.is_empty());
-        let (Some(first), Some(last)) = (rows.first().and_then(|row| row.first()), rows.last().and_then(|row| row.last()))
+        let (Some(first), Some(last)) =
+            (rows.first().and_then(|row| row.first()), rows.last().and_then(|row| row.last()))
         else {
             return;
         };
