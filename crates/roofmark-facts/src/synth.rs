@@ -214,7 +214,8 @@ pub(crate) fn expert_period(shape: &Shape) -> usize {
     if !matches!(shape.arch.as_str(), "llama4" | "ernie4_5-moe") {
         return 1;
     }
-    let sparse = shape.layers.iter().enumerate().filter(|(_, layer)| has_experts(layer)).map(|(index, _)| index);
+    let sparse =
+        shape.layers.iter().enumerate().filter(|(_, layer)| has_experts(layer)).map(|(index, _)| index);
     match sparse.take(2).collect::<Vec<_>>().as_slice() {
         [first, second] => second - first,
         _ => 1,

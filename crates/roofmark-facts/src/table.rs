@@ -95,13 +95,6 @@ fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
     }
 }
 
-/// Nemotron NAS drops the norm together with the half of the layer that it drops.
-fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
-    let half_is_there =
-        if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
-    shape.arch != "deci" || half_is_there
-}
-
 /// The n-gram table and the mixer that ends the streams.
 fn push_stream_tables(hidden: u64, streams: &Streams, list: &mut List) {
     let wide = streams.count * hidden;
@@ -134,6 +127,13 @@ fn push_streams(hidden: u64, streams: &Streams, attends: bool, list: &mut List) 
         }
         list.part("ple_conv1d.weight", &[streams.taps, wide]);
     }
+}
+
+/// Nemotron NAS drops the norm together with the half of the layer that it drops.
+fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
+    let half_is_there =
+        if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
+    shape.arch != "deci" || half_is_there
 }
 
 fn push_altup(hidden: u64, altup: AltUp, list: &mut List) {

@@ -1,8 +1,8 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
-pub mod ceiling;
 #[cfg(feature = "engine")]
 pub mod bench;
+pub mod ceiling;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
