@@ -22,7 +22,7 @@ pub use profile::profile;
 pub use read::read;
 pub use split::{PartName, SplitError, TensorTable, merge};
 pub use value::{Array, Value, ValueType};
-pub use write::{NewTensor, WriteError, write};
+pub use write::{NewTensor, WriteError, file_bytes, write};
 
 use crate::tensor_type::TensorType;
 

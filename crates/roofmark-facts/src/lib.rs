@@ -4,10 +4,16 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
+pub mod catalog;
+pub mod claim;
 pub mod config;
 pub mod doubt;
+pub mod evidence;
 pub mod gguf;
 pub mod machine;
+pub mod names;
+pub mod prediction;
 pub mod profile;
 pub mod quant;
 pub mod records;

@@ -25,7 +25,7 @@ pub struct Profile {
     pub layers: u32,
     /// All tensor data.
     pub tensor_bytes: Bytes,
-    /// Total parameters (elements of all tensors that hold weights).
+    /// Total parameters, prediction layers left out.
     pub params: f64,
     /// Parameters used per token (embedding table left out).
     pub active_params: f64,
@@ -33,7 +33,7 @@ pub struct Profile {
     pub fixed_bytes: Bytes,
     /// Output projection alone (part of `fixed_bytes`).
     pub head_bytes: Bytes,
-    /// Matrix FLOPs per token outside the routed experts; head included.
+    /// FLOPs per token outside the routed experts, two for each weight read; head included.
     pub fixed_flop: Flop,
     /// FLOPs of the head alone.
     pub head_flop: Flop,
@@ -155,15 +155,13 @@ impl Profile {
             experts.iter().map(|group| group.flop.get() / 2.0 * group.layers * group.active).sum();
         Self {
             tensor_bytes: tensors.iter().map(Tensor::stored).sum(),
-            params: tensors.iter().map(Tensor::size).sum(),
+            params: tensors.iter().filter(|tensor| is_inside(tensor, facts.layers)).map(Tensor::size).sum(),
             active_params: fixed.clone().map(|tensor| tensor.size()).sum::<f64>()
                 + head_flop.get() / 2.0
                 + per_expert,
             fixed_bytes: fixed.clone().map(|tensor| tensor.stored()).sum::<Bytes>() + head_bytes,
             head_bytes,
-            fixed_flop: Flop(
-                fixed.filter(|tensor| tensor.is_matrix()).map(|tensor| 2.0 * tensor.size()).sum(),
-            ) + head_flop,
+            fixed_flop: Flop(fixed.map(|tensor| 2.0 * tensor.size()).sum()) + head_flop,
             head_flop,
             experts,
             kinds: shares_by_kind(tensors),
@@ -216,7 +214,7 @@ impl Profile {
         self.step_weight_bytes(1.0)
     }
 
-    /// Matrix FLOPs per token (attention over the context left out).
+    /// FLOPs per token: two for each weight read (attention over the context left out).
     #[must_use]
     pub fn flop_per_token(&self) -> Flop {
         self.fixed_flop + self.experts.iter().map(|group| group.flop * (group.layers * group.active)).sum()
@@ -260,8 +258,12 @@ impl Profile {
 
 /// Read in every decoding step, by all sequences together.
 fn is_read(tensor: &Tensor, layers: u32) -> bool {
-    let inside = tensor.layer.is_none_or(|layer| layer < layers);
-    inside && !matches!(tensor.role, Role::TokenEmbedding | Role::Output | Role::Unused)
+    is_inside(tensor, layers) && !matches!(tensor.role, Role::TokenEmbedding | Role::Output)
+}
+
+/// Part of the model proper: not of a prediction layer, not stored for other ends.
+fn is_inside(tensor: &Tensor, layers: u32) -> bool {
+    tensor.role != Role::Unused && tensor.layer.is_none_or(|layer| layer < layers)
 }
 
 fn is_head(tensor: &Tensor, tied: bool) -> bool {
@@ -282,9 +284,7 @@ fn group_experts(read: &[&Tensor], active: f64) -> Vec<ExpertLayers> {
         };
         let layer = layers.entry(tensor.layer.unwrap_or(0)).or_insert(empty);
         layer.bytes = layer.bytes + tensor.stored() / count;
-        if tensor.is_matrix() {
-            layer.flop = layer.flop + Flop(2.0 * tensor.size() / count);
-        }
+        layer.flop = layer.flop + Flop(2.0 * tensor.size() / count);
     }
     let mut groups: Vec<ExpertLayers> = Vec::new();
     for layer in layers.into_values() {

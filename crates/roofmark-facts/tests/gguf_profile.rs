@@ -24,7 +24,7 @@ fn check(config: &serde_json::Value) {
 #[test]
 fn grouped_query_attention() {
     check(
-        json!({ "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
+        &json!({ "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 96, "tie_word_embeddings": false,
         "max_position_embeddings": 512 }),
     );
@@ -33,7 +33,7 @@ fn grouped_query_attention() {
 #[test]
 fn windows_and_experts() {
     check(
-        json!({ "model_type": "gpt_oss", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
+        &json!({ "model_type": "gpt_oss", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 96, "sliding_window": 16,
         "num_local_experts": 4, "num_experts_per_tok": 2, "tie_word_embeddings": false }),
     );
@@ -42,7 +42,7 @@ fn windows_and_experts() {
 #[test]
 fn latent_attention_with_leading_dense_layers() {
     check(
-        json!({ "model_type": "deepseek_v3", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
+        &json!({ "model_type": "deepseek_v3", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
         "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 96, "q_lora_rank": 32, "kv_lora_rank": 32,
         "qk_nope_head_dim": 32, "qk_rope_head_dim": 32, "v_head_dim": 32, "n_routed_experts": 4,
         "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_shared_experts": 1, "first_k_dense_replace": 1 }),
@@ -52,7 +52,7 @@ fn latent_attention_with_leading_dense_layers() {
 #[test]
 fn linear_attention_hybrids() {
     check(
-        json!({ "model_type": "qwen3_next", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
+        &json!({ "model_type": "qwen3_next", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 96,
         "full_attention_interval": 4, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 32,
         "linear_value_head_dim": 32, "linear_conv_kernel_dim": 4, "num_experts": 4, "num_experts_per_tok": 2,
@@ -63,7 +63,7 @@ fn linear_attention_hybrids() {
 #[test]
 fn state_space_hybrids() {
     check(
-        json!({ "model_type": "nemotron_h", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
+        &json!({ "model_type": "nemotron_h", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 4,
         "hybrid_override_pattern": "M-*-", "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
         "vocab_size": 96, "mamba_num_heads": 4, "mamba_head_dim": 32, "ssm_state_size": 32, "n_groups": 2,
         "conv_kernel": 4 }),

@@ -1,7 +1,7 @@
 //! What is written is read back: metadata, tensor table, and data where the table says it is.
 
 use proptest::prelude::*;
-use roofmark_facts::gguf::{Array, Metadata, NewTensor, Value, WriteError, merge, read, write};
+use roofmark_facts::gguf::{Array, Metadata, NewTensor, Value, WriteError, file_bytes, merge, read, write};
 use roofmark_facts::tensor_type::TensorType;
 use std::io::{self, Cursor, Write};
 
@@ -58,6 +58,7 @@ proptest! {
         let sizes: Vec<u64> = tensors.iter().map(size).collect();
         let fill = |index: usize, sink: &mut dyn Write| sink.write_all(&vec![index as u8; sizes[index] as usize]);
         let written = write(&mut bytes, &metadata, &tensors, fill).unwrap();
+        prop_assert_eq!(written, file_bytes(&metadata, &tensors).unwrap());
         prop_assert_eq!(written, bytes.len() as u64);
 
         let file = read(Cursor::new(&bytes)).unwrap();

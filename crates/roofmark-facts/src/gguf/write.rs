@@ -86,6 +86,22 @@ pub fn write<W: Write>(
     Ok(sink.written)
 }
 
+/// Length in bytes of the file that [`write`] makes.
+///
+/// # Errors
+/// When a tensor is malformed.
+pub fn file_bytes(metadata: &Metadata, tensors: &[NewTensor]) -> Result<u64, WriteError> {
+    let alignment = alignment(metadata)?;
+    let sizes = sizes(tensors)?;
+    let offsets = offsets(tensors, &sizes, alignment)?;
+    let header = header(metadata, tensors, &offsets).len() as u64;
+    let data = match (offsets.last(), sizes.last()) {
+        (Some(offset), Some(size)) => offset + size.next_multiple_of(alignment),
+        _ => 0,
+    };
+    Ok(header.next_multiple_of(alignment) + data)
+}
+
 /// A target that counts.
 struct Counted<'a, W> {
     out: &'a mut W,

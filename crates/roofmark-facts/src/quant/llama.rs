@@ -146,6 +146,8 @@ fn is_quantized(tensor: &Tensor) -> bool {
         "ssm_conv1d",
         "shortconv.conv.weight",
         "tid2eid",
+        "indexer.q_proj",
+        "indexer.k_proj",
     ];
     tensor.dims.len() > 1 && name.ends_with("weight") && !kept.iter().any(|piece| name.contains(piece))
 }
@@ -416,5 +418,6 @@ fn layer_of(counter: &mut u64, experts: u64, tensor: &Tensor) -> u64 {
 
 /// The layers that get more bits: the first and last eighth and every third between.
 fn use_more_bits(layer: u64, layers: u64) -> bool {
-    layer < layers / 8 || layer >= 7 * layers / 8 || (layer >= layers / 8 && (layer - layers / 8) % 3 == 2)
+    let eighth = layers / 8;
+    layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2
 }

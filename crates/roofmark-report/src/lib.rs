@@ -1,0 +1,7 @@
+//! Records as text: screens of 80 columns and Markdown. Strings in, strings out; no colour.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod catalog;
+pub mod ceiling;
+mod lines;
