@@ -6,11 +6,14 @@
 
 pub mod bounds;
 pub mod catalog;
+pub mod claim;
 pub mod config;
 pub mod doubt;
+pub mod evidence;
 pub mod gguf;
 pub mod machine;
 pub mod names;
+pub mod prediction;
 pub mod profile;
 pub mod quant;
 pub mod records;

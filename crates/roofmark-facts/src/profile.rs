@@ -151,11 +151,14 @@ impl Profile {
         let head_bytes: Bytes = head.iter().map(|tensor| tensor.stored()).sum();
         let head_flop = Flop(head.iter().map(|tensor| 2.0 * tensor.size()).sum());
         let experts = group_experts(&read, facts.experts_used as f64);
-        let per_expert: f64 = experts.iter().map(|group| group.flop.get() / 2.0 * group.layers * group.active).sum();
+        let per_expert: f64 =
+            experts.iter().map(|group| group.flop.get() / 2.0 * group.layers * group.active).sum();
         Self {
             tensor_bytes: tensors.iter().map(Tensor::stored).sum(),
             params: tensors.iter().filter(|tensor| is_inside(tensor, facts.layers)).map(Tensor::size).sum(),
-            active_params: fixed.clone().map(|tensor| tensor.size()).sum::<f64>() + head_flop.get() / 2.0 + per_expert,
+            active_params: fixed.clone().map(|tensor| tensor.size()).sum::<f64>()
+                + head_flop.get() / 2.0
+                + per_expert,
             fixed_bytes: fixed.clone().map(|tensor| tensor.stored()).sum::<Bytes>() + head_bytes,
             head_bytes,
             fixed_flop: Flop(fixed.map(|tensor| 2.0 * tensor.size()).sum()) + head_flop,
@@ -201,7 +204,8 @@ impl Profile {
     /// Expected weights read by one step of `batch` sequences.
     #[must_use]
     pub fn step_weight_bytes(&self, batch: f64) -> Bytes {
-        self.fixed_bytes + self.experts.iter().map(|group| group.bytes * (group.layers * group.touched(batch))).sum()
+        self.fixed_bytes
+            + self.experts.iter().map(|group| group.bytes * (group.layers * group.touched(batch))).sum()
     }
 
     /// Fewest weights a step can read: every sequence chooses the same experts. For ceilings.
@@ -271,7 +275,13 @@ fn group_experts(read: &[&Tensor], active: f64) -> Vec<ExpertLayers> {
     let mut layers: BTreeMap<u32, ExpertLayers> = BTreeMap::new();
     for tensor in read.iter().filter(|tensor| tensor.role == Role::Expert) {
         let count = tensor.dims.last().copied().unwrap_or(1).max(1) as f64;
-        let empty = ExpertLayers { layers: 1.0, count, active: active.min(count), bytes: Bytes(0.0), flop: Flop(0.0) };
+        let empty = ExpertLayers {
+            layers: 1.0,
+            count,
+            active: active.min(count),
+            bytes: Bytes(0.0),
+            flop: Flop(0.0),
+        };
         let layer = layers.entry(tensor.layer.unwrap_or(0)).or_insert(empty);
         layer.bytes = layer.bytes + tensor.stored() / count;
         layer.flop = layer.flop + Flop(2.0 * tensor.size() / count);

@@ -274,7 +274,9 @@ mod tests {
 
     #[test]
     fn significant_digits_never_show_an_exponent_in_the_usual_range() {
-        for (value, text) in [(14.647, "14.6"), (1258.2, "1258"), (0.01234, "0.0123"), (0.0, "0"), (3.0, "3.00")] {
+        for (value, text) in
+            [(14.647, "14.6"), (1258.2, "1258"), (0.01234, "0.0123"), (0.0, "0"), (3.0, "3.00")]
+        {
             assert_eq!(significant(value, 3), text);
         }
     }

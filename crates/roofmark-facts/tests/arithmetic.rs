@@ -81,7 +81,10 @@ fn real_files_have_the_predicted_size() {
         ("gemma-4-31b", "BF16", 61.40),
     ] {
         let predicted = profile(slug, quant).tensor_bytes.gb();
-        assert!((predicted / size - 1.0).abs() < 0.0025, "{slug} {quant}: {predicted:.3} GB, the file has {size}");
+        assert!(
+            (predicted / size - 1.0).abs() < 0.0025,
+            "{slug} {quant}: {predicted:.3} GB, the file has {size}"
+        );
     }
 }
 
@@ -102,7 +105,10 @@ fn dynamic_mixes_are_near() {
         let chosen = Quant::parse(quant).unwrap();
         let predicted = model(slug).profile(&chosen).tensor_bytes.gb();
         assert!(chosen.approximate);
-        assert!((predicted / size - 1.0).abs() < 0.1, "{slug} {quant}: {predicted:.3} GB, the file has {size}");
+        assert!(
+            (predicted / size - 1.0).abs() < 0.1,
+            "{slug} {quant}: {predicted:.3} GB, the file has {size}"
+        );
     }
 }
 

@@ -8,7 +8,9 @@ fn model(name: &str) -> String {
     match Catalog::builtin().find_model(name) {
         Lookup::One(found) if found.approximate => format!("about {}", found.model.slug),
         Lookup::One(found) => found.model.slug.clone(),
-        Lookup::Several(found) => found.iter().map(|found| found.model.slug.as_str()).collect::<Vec<_>>().join(" | "),
+        Lookup::Several(found) => {
+            found.iter().map(|found| found.model.slug.as_str()).collect::<Vec<_>>().join(" | ")
+        }
         Lookup::None { nearest } => format!("unknown, near {}", nearest[0]),
     }
 }
@@ -16,7 +18,9 @@ fn model(name: &str) -> String {
 fn machine(name: &str) -> String {
     match Catalog::builtin().find_machine(name) {
         Lookup::One(found) => found.slug.clone(),
-        Lookup::Several(found) => found.iter().map(|found| found.slug.as_str()).collect::<Vec<_>>().join(" | "),
+        Lookup::Several(found) => {
+            found.iter().map(|found| found.slug.as_str()).collect::<Vec<_>>().join(" | ")
+        }
         Lookup::None { nearest } => format!("unknown, near {}", nearest[0]),
     }
 }
@@ -45,8 +49,8 @@ fn models_are_found_by_any_usual_spelling() {
 
 #[test]
 fn a_name_that_fits_models_of_several_shapes_gives_them_all() {
-    let found = model("qwen2.5-coder");
-    assert!(found.contains("qwen2.5-coder-7b | ") && found.contains("qwen2.5-coder-32b"), "{found}");
+    let found = model("DeepSeek R1 Distill Qwen");
+    assert!(found.contains("-qwen-1.5b | ") && found.contains("-qwen-32b"), "{found}");
 }
 
 #[test]
@@ -56,6 +60,8 @@ fn machines_are_found_by_any_usual_spelling() {
         ("MacBook Pro M5 Max 128 GB (40-core GPU)", "apple-m5-max-40c-128gb"),
         ("RTX 5090", "nvidia-rtx-5090"),
         ("DGX Spark", "nvidia-dgx-spark"),
+        ("amd strix halo 128", "amd-strix-halo-128gb"),
+        ("m4 max 40c 64", "apple-m4-max-40c-64gb"),
         ("M2 Ultra 192GB", "apple-m2-ultra-60c-192gb | apple-m2-ultra-76c-192gb"),
         ("toaster", "unknown, near "),
     ] {

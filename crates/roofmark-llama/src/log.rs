@@ -71,10 +71,11 @@ pub fn cause(lines: &[Line]) -> String {
         return "the engine gives no reason".to_owned();
     };
     let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    match line.text.split_once(": ") {
-        Some((function, cause)) if is_name(function) => cause.to_owned(),
-        _ => line.text.clone(),
-    }
+    let text = match line.text.split_once(": ") {
+        Some((function, cause)) if is_name(function) => cause,
+        _ => &line.text,
+    };
+    text.replace("std::bad_alloc", "not enough memory")
 }
 
 /// Buffers that `lines` name: `…: CPU_REPACK model buffer size = 12.00 MiB` gives `CPU_REPACK model`.

@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod catalog;
+pub mod ceiling;
+mod lines;

@@ -23,6 +23,10 @@ pub enum Command {
     Bench(crate::command::bench::BenchArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List the models of the catalog, or explain one.
+    Models(crate::command::models::ModelsArgs),
+    /// Compute the rate that physics allows, with the arithmetic.
+    Ceiling(crate::command::ceiling::CeilingArgs),
     /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
     Inspect(crate::command::inspect::InspectArgs),
     /// Write a synthetic model: exact shapes and types, random weights.

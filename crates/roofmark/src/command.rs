@@ -2,11 +2,13 @@
 
 #[cfg(feature = "engine")]
 pub mod bench;
+pub mod ceiling;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod inspect;
 pub mod machines;
+pub mod models;
 pub mod synth;
 
 use crate::args::{Args, Command};
@@ -22,6 +24,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
+        Command::Models(command) => models::run(&command, args.json),
+        Command::Ceiling(command) => ceiling::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

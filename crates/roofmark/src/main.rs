@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod catalog;
 mod command;
 mod exit;
 #[cfg(feature = "engine")]

@@ -164,7 +164,8 @@ pub(super) fn merge(catalog: &mut Catalog, file: &str, text: &str) -> Result<(),
         put(&mut catalog.families, family, |family| &family.name);
     }
     // A copy may stand before its original: originals first.
-    let (originals, copies): (Vec<_>, Vec<_>) = stored.model.into_iter().partition(|model| model.config.is_some());
+    let (originals, copies): (Vec<_>, Vec<_>) =
+        stored.model.into_iter().partition(|model| model.config.is_some());
     for model in originals.into_iter().chain(copies) {
         let model = convert_model(model, &sources, &catalog.models)?;
         put(&mut catalog.models, model, |model| &model.slug);
@@ -234,7 +235,9 @@ fn convert_model(stored: StoredModel, sources: &Sources, known: &[Model]) -> Res
             error,
         })?,
         (None, Some(like)) => like.shape.clone(),
-        (None, None) => return Err(CatalogError::NoShape { file: sources.file.to_owned(), model: stored.slug }),
+        (None, None) => {
+            return Err(CatalogError::NoShape { file: sources.file.to_owned(), model: stored.slug });
+        }
     };
     let StoredModel { slug, name, maker, released, aliases, params_b, active_b, .. } = stored;
     Ok(Model { slug, name, maker, released, aliases, params_b, active_b, source, shape })

@@ -5,21 +5,22 @@ const LONGEST: usize = 160;
 
 /// Words of a model's name that say nothing about its shape.
 const NOISE: &[&str] = &[
-    "instruct", "it", "chat", "gguf", "hf", "mlx", "latest", "qat", "mtp", "base", "preview", "fp8", "fp16", "bf16", "nvfp4",
-    "mxfp4", "awq", "gptq", "int4", "int8", "4bit", "8bit", "6bit", "q4", "q8", "unsloth", "model", "dense", "the", "dwq",
-    "hybrid", "class",
+    "instruct", "it", "chat", "gguf", "hf", "mlx", "latest", "qat", "mtp", "base", "preview", "fp8", "fp16",
+    "bf16", "nvfp4", "mxfp4", "awq", "gptq", "int4", "int8", "4bit", "8bit", "6bit", "q4", "q8", "unsloth",
+    "model", "dense", "the", "dwq", "hybrid", "class",
 ];
 
 /// Words of a machine's name that pick none.
 const MACHINE_NOISE: &[&str] = &[
-    "apple", "nvidia", "amd", "intel", "geforce", "radeon", "ryzen", "gpu", "core", "cores", "with", "memory", "unified", "ram",
-    "vram", "the", "a", "an", "studio", "mini", "macbook", "mac", "imac", "air",
+    "apple", "nvidia", "amd", "intel", "geforce", "radeon", "ryzen", "gpu", "core", "cores", "with",
+    "memory", "unified", "ram", "vram", "the", "a", "an", "studio", "mini", "macbook", "mac", "imac", "air",
 ];
 
 /// Lower-case letters and digits, with the dots inside numbers.
 pub(super) fn plain_key(name: &str) -> String {
     let lower: Vec<char> = name.chars().take(LONGEST).flat_map(char::to_lowercase).collect();
-    let is_digit = |index: Option<usize>| index.and_then(|index| lower.get(index)).is_some_and(char::is_ascii_digit);
+    let is_digit =
+        |index: Option<usize>| index.and_then(|index| lower.get(index)).is_some_and(char::is_ascii_digit);
     let keep = |(index, letter): (usize, &char)| {
         let inner_dot = *letter == '.' && is_digit(index.checked_sub(1)) && is_digit(Some(index + 1));
         (letter.is_alphanumeric() || inner_dot).then_some(*letter)
@@ -66,10 +67,12 @@ pub(super) fn machine_words(name: &str) -> Vec<String> {
 pub(super) fn class_size(name: &str) -> Option<f64> {
     let vague = ["dense", "class", "model", "parameter", "parameters", "llama", "a", "any", "size"];
     let words = words(name);
-    let mut sizes = words.iter().filter_map(|word| word.strip_suffix('b').and_then(|number| number.parse::<f64>().ok()));
+    let mut sizes =
+        words.iter().filter_map(|word| word.strip_suffix('b').and_then(|number| number.parse::<f64>().ok()));
     let size = sizes.next()?;
     let rest_is_vague = words.iter().all(|word| {
-        vague.contains(&word.as_str()) || word.strip_suffix('b').is_some_and(|number| number.parse::<f64>().is_ok())
+        vague.contains(&word.as_str())
+            || word.strip_suffix('b').is_some_and(|number| number.parse::<f64>().is_ok())
     });
     (rest_is_vague && sizes.next().is_none() && size > 0.0).then_some(size)
 }
