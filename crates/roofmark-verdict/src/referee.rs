@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod exemptions;
+pub(crate) mod findings;
 pub mod measured;
 mod physics;
 mod wording;

@@ -1,5 +1,6 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
+pub mod check;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -18,6 +19,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
+        Command::Check(command) => check::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

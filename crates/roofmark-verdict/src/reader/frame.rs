@@ -288,6 +288,12 @@ impl Whole<'_> {
         })
     }
 
+    /// Slugs of the machine that `frame` speaks of.
+    pub(super) fn about(&self, frame: &Frame) -> (Vec<String>, Option<u32>) {
+        let (_, slugs, devices) = self.machine(frame.machine.as_ref());
+        (slugs, devices)
+    }
+
     fn machine(&self, seen: Option<&MachineSeen>) -> (Option<String>, Vec<String>, Option<u32>) {
         let Some(seen) = seen.filter(|seen| !seen.machines.is_empty()) else { return (None, Vec::new(), None) };
         let all = &self.lexicon.machines;
@@ -320,7 +326,8 @@ impl Whole<'_> {
         left.iter().find(|&&index| !all[index].specific).map_or_else(|| all[left[0]].slug.clone(), |&index| all[index].slug.clone())
     }
 
-    fn model(&self, seen: Option<&ModelSeen>, at: usize) -> (Option<String>, Vec<String>) {
+    /// Slug or class of the model that is seen at `at`, and the catalog models that it can mean.
+    pub(super) fn model(&self, seen: Option<&ModelSeen>, at: usize) -> (Option<String>, Vec<String>) {
         let Some(seen) = seen else { return (None, Vec::new()) };
         let all = &self.lexicon.models;
         if let Some(&first) = seen.models.first() {

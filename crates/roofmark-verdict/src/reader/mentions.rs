@@ -15,7 +15,7 @@ pub(super) enum What {
     /// A machine: indices into the lexicon, and how many of them.
     Machine { machines: Vec<usize>, devices: Option<u32>, memory: Option<u32> },
     /// A machine that something else is compared with.
-    Compared,
+    Compared(Vec<usize>),
     /// A model; `loose` where the words leave the version out (`Llama 70B`).
     Model { models: Vec<usize>, loose: bool },
     /// A family of models without a size.
@@ -208,8 +208,11 @@ impl Finder<'_> {
         let followed = |mentions: &[Mention]| mentions.iter().find(|mention| machine(&mention.what) || matches!(mention.what, What::Rate { .. })).is_some_and(|mention| !machine(&mention.what));
         for at in 0..self.mentions.len() {
             let start = self.mentions[at].start;
-            if machine(&self.mentions[at].what) && COMPARED.is_match(self.before(start, 40)) && !followed(&self.mentions[at + 1..]) {
-                self.mentions[at].what = What::Compared;
+            if let What::Machine { machines, .. } = &self.mentions[at].what
+                && COMPARED.is_match(self.before(start, 40))
+                && !followed(&self.mentions[at + 1..])
+            {
+                self.mentions[at].what = What::Compared(machines.clone());
             }
         }
     }

@@ -4,6 +4,7 @@ use super::document::{Block, Document, Kind};
 use super::frame::{Around, Frame, MachineSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
+use super::Sentence;
 use super::numbers::{self, Decimal};
 use super::patterns::*;
 use super::sentences::sentences;
@@ -14,8 +15,15 @@ use std::ops::Range;
 /// Sentences longer than this are cut at white space, so that work stays linear.
 const LONGEST_SENTENCE: usize = 2000;
 
+/// What a document says.
+pub(super) struct Found {
+    pub claims: Vec<Claim>,
+    pub sentences: Vec<Sentence>,
+    pub quants: Vec<String>,
+}
+
 /// All claims of `document`.
-pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Vec<Claim> {
+pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     let decimal = numbers::decimal_of(&document.text);
     let parts: Vec<Vec<Part>> = document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
     let whole = whole(document, &parts, lexicon);
@@ -27,12 +35,27 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Vec<Claim> {
         headings: Vec::new(),
         items: Vec::new(),
         claims: Vec::new(),
+        sentences: Vec::new(),
     };
     for (block, parts) in document.blocks.iter().zip(&parts) {
         reader.block(block, parts);
     }
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
-    reader.claims
+    let (claims, sentences) = (reader.claims, reader.sentences);
+    Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// Quantizations that a text names in sentences or in claims, each once.
+fn quants(parts: &[Vec<Part>], claims: &[Claim]) -> Vec<String> {
+    let named = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+        What::Quant(name) => Some(name.clone()),
+        _ => None,
+    });
+    let mut all: Vec<String> = named.chain(claims.iter().filter_map(|claim| claim.quant.clone())).collect();
+    all.sort();
+    all.dedup();
+    all.truncate(12);
+    all
 }
 
 /// A sentence with its mentions.
@@ -128,6 +151,7 @@ struct Scope<'a> {
     /// Open list items with the conditions that hold beside each.
     items: Vec<(usize, Frame)>,
     claims: Vec<Claim>,
+    sentences: Vec<Sentence>,
 }
 
 impl Scope<'_> {
@@ -139,7 +163,7 @@ impl Scope<'_> {
                 self.end_list();
                 let mut frame = std::mem::take(&mut self.carry);
                 for part in parts {
-                    self.sentence(part, &mut frame, false);
+                    self.read(part, &mut frame, false);
                 }
                 self.carry = frame;
             }
@@ -171,7 +195,7 @@ impl Scope<'_> {
             frame = frame.or(&self.carry);
         }
         for part in parts {
-            self.sentence(part, &mut frame, true);
+            self.read(part, &mut frame, true);
         }
         self.carry = frame.clone();
         self.headings.push((level, frame));
@@ -188,11 +212,26 @@ impl Scope<'_> {
         let mut frame = self.items.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
         let silent = !parts.iter().any(|part| has_rate(&part.mentions));
         for part in parts {
-            self.sentence(part, &mut frame, true);
+            self.read(part, &mut frame, true);
         }
         if silent && let Some((_, beside)) = self.items.last_mut() {
             *beside = frame;
         }
+    }
+
+    /// Reads one sentence and notes what it is about.
+    fn read(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
+        self.sentence(part, frame, hints);
+        let slugs = |machines: &[usize]| machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>();
+        let machines = part.mentions.iter().filter_map(|mention| match &mention.what {
+            What::Machine { machines, .. } | What::Compared(machines) => Some((mention.start, slugs(machines))),
+            _ => None,
+        });
+        let machines: Vec<_> = machines.collect();
+        let (about, _) = self.whole.about(frame);
+        let (model, _) = self.whole.model(frame.model.as_ref(), part.range.start);
+        let quant = frame.quant.clone().or_else(|| self.whole.universal.quant.clone());
+        self.sentences.push(Sentence { range: part.range.clone(), machines, about, model, quant });
     }
 
     /// Reads one sentence: its claims, and what it leaves for the next.
