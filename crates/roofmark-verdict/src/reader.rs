@@ -38,13 +38,24 @@ pub struct Read {
     pub date: Option<String>,
 }
 
+/// A machine as a sentence names it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    /// First byte of the name in the text.
+    pub start: usize,
+    /// Catalog machines that it can mean.
+    pub slugs: Vec<String>,
+    /// It is only what something else is compared with.
+    pub compared: bool,
+}
+
 /// A sentence, heading or bullet with the machines and the model that it speaks of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sentence {
     /// Its bytes in the text.
     pub range: std::ops::Range<usize>,
-    /// Machines named in it: where, and the catalog machines that each name can mean.
-    pub machines: Vec<(usize, Vec<String>)>,
+    /// Machines named in it.
+    pub machines: Vec<Named>,
     /// Machines that the sentence is about, named in it or before.
     pub about: Vec<String>,
     /// Model in force.

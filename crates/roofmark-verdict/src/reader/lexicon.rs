@@ -190,7 +190,9 @@ impl Lexicon {
         let first = words.first()?;
         let plural = first.text.strip_suffix('s').filter(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
         let list = self.spellings.get(first.text.as_str()).or_else(|| self.spellings.get(plural?))?;
-        list.iter().find(|(spelling, _)| matches(text, base, words, spelling)).map(|(spelling, named)| (spelling.len(), named))
+        let fits = list.iter().filter(|(spelling, _)| matches(text, base, words, spelling));
+        let exact = |spelling: &[String]| spelling.last() == words.get(spelling.len() - 1).map(|word| &word.text);
+        fits.max_by_key(|(spelling, _)| (spelling.len(), exact(spelling))).map(|(spelling, named)| (spelling.len(), named))
     }
 }
 

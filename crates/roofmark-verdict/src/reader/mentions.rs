@@ -28,6 +28,8 @@ pub(super) enum What {
     Engine(&'static str),
     /// A rate in tokens per second; `group` numbers rates that share one unit or lead from one to the other.
     Rate { low: f64, high: f64, group: usize },
+    /// A number that stands where a rate does, without its unit: `4–6 (today)`.
+    Echo { low: f64, high: f64 },
     /// A phase, with the prompt's tokens where the words say so (`pp512`).
     Phase(Phase, Option<u64>),
     /// Streams in flight.
@@ -268,6 +270,9 @@ impl Finder<'_> {
                 self.rate_after(&found, groups);
             }
         }
+        for found in ECHO.captures_iter(part) {
+            self.echo(&found);
+        }
         for found in TIME_PER_TOKEN.captures_iter(part) {
             groups += 1;
             self.time_per_token(&found, groups);
@@ -365,6 +370,18 @@ impl Finder<'_> {
         let high = found.name("b").and_then(|b| self.number(b.as_str(), false)).filter(|high| *high >= low).unwrap_or(low);
         self.take(range.clone());
         self.push(range, What::Rate { low, high, group });
+        Some(())
+    }
+
+    fn echo(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let end = found.name("b").unwrap_or(a).end();
+        let range = self.base + a.start()..self.base + end;
+        let low = self.number(a.as_str(), false)?;
+        let high = found.name("b").and_then(|b| self.number(b.as_str(), false)).unwrap_or(low);
+        if self.stands_alone(&range) && low <= high {
+            self.push(range, What::Echo { low, high });
+        }
         Some(())
     }
 

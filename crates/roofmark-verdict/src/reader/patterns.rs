@@ -40,6 +40,10 @@ pattern!(
     RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
 );
 pattern!(
+    /// A rate without its unit, with a remark that only rates have.
+    ECHO = r"(?i)(?P<a>NUM)(?:\s*[–-]\s*(?P<b>NUM))?\+?\s*\((?:today|now|currently|single[- ](?:batch|stream|user)|batch(?:ed)?[^)]{0,40}|estimated[^)]{0,30}|expected[^)]{0,30})\)"
+);
+pattern!(
     /// Time per token.
     TIME_PER_TOKEN =
         r"(?i)(?P<a>NUM)\s*(?P<unit>ms|milliseconds?|s|sec|seconds?)\s*(?:/|\bper\b|\bpro\b|\bpar\b|\bpor\b)\s*(?:output\s+)?(?:token|tok)\b"
@@ -84,12 +88,16 @@ pattern!(
     COMPARED = r"(?i)\b(?:than|vs\.?|versus|match(?:es|ing)?|like|against|unlike|beats?|rivals?|compet(?:e|itive|ing) with|approach(?:es|ing)|catch(?:es)? up (?:to|with)|compared (?:to|with)|behind|a second|another|als|que|gegenüber)\s+(?:(?:an?|the|my|its?|old|nvidia(?:['’]s)?|apple(?:['’]s)?|amd(?:['’]s)?|einer?|der|die|das|la|le|une?)\s+)*$"
 );
 pattern!(
+    /// A line that names the engine of what follows.
+    ENGINE_LABEL = r"(?i)^[\W_]*(?:engine|backend|runtime|inference engine|framework|runner|server|moteur|motor)\b[^:=\n]{0,20}[:=]"
+);
+pattern!(
     /// Words for several machines at once.
     PLURAL = r"(?i)\b(?:these (?:systems|machines|boxes|cards)|all three|all of (?:them|these)|across the board|the three)\b"
 );
 pattern!(
     /// Words of somebody who tells how a test was run.
-    TESTED = r"(?i)\b(?:test(?:ed|s|ing)?|measured?|benchmark\w*|ran|run with|runs?|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
+    TESTED = r"(?i)\b(?:tested|measured|benchmark\w*|ran|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
 );
 pattern!(
     /// Words for generating tokens.

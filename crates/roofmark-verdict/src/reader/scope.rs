@@ -4,12 +4,12 @@ use super::document::{Block, Document, Kind};
 use super::frame::{Around, Frame, MachineSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
-use super::Sentence;
+use super::{Named, Sentence};
 use super::numbers::{self, Decimal};
 use super::patterns::*;
 use super::sentences::sentences;
 use super::{dates, table};
-use roofmark_facts::claim::Claim;
+use roofmark_facts::claim::{Claim, Phase};
 use std::ops::Range;
 
 /// Sentences longer than this are cut at white space, so that work stays linear.
@@ -39,6 +39,9 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     };
     for (block, parts) in document.blocks.iter().zip(&parts) {
         reader.block(block, parts);
+    }
+    for part in parts.iter().flatten() {
+        reader.echoes(part);
     }
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
     let (claims, sentences) = (reader.claims, reader.sentences);
@@ -125,7 +128,21 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
     let mut engines: Vec<&str> = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None }).collect();
     engines.sort_unstable();
     engines.dedup();
-    Whole { lexicon, text, universal, unique, models, engines: engines.len() }
+    Whole { lexicon, text, universal, unique, models, engines: engines.len(), machines: machines(parts) }
+}
+
+/// Machines that sentences name, each family once.
+fn machines(parts: &[Vec<Part>]) -> Vec<Vec<usize>> {
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    for mention in parts.iter().flatten().flat_map(|part| &part.mentions) {
+        if let What::Machine { machines, .. } = &mention.what
+            && found.len() < 64
+            && !found.contains(machines)
+        {
+            found.push(machines.clone());
+        }
+    }
+    found
 }
 
 fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
@@ -162,8 +179,12 @@ impl Scope<'_> {
             Kind::Paragraph if !parts.is_empty() => {
                 self.end_list();
                 let mut frame = std::mem::take(&mut self.carry);
+                let engine = frame.engine;
                 for part in parts {
                     self.read(part, &mut frame, false);
+                }
+                if self.whole.engines > 1 && parts.iter().any(|part| has_rate(&part.mentions)) {
+                    frame.engine = engine;
                 }
                 self.carry = frame;
             }
@@ -224,7 +245,8 @@ impl Scope<'_> {
         self.sentence(part, frame, hints);
         let slugs = |machines: &[usize]| machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>();
         let machines = part.mentions.iter().filter_map(|mention| match &mention.what {
-            What::Machine { machines, .. } | What::Compared(machines) => Some((mention.start, slugs(machines))),
+            What::Machine { machines, .. } => Some(Named { start: mention.start, slugs: slugs(machines), compared: false }),
+            What::Compared(machines) => Some(Named { start: mention.start, slugs: slugs(machines), compared: true }),
             _ => None,
         });
         let machines: Vec<_> = machines.collect();
@@ -263,8 +285,8 @@ impl Scope<'_> {
             }
             seen.context = seen.context.or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
-            if let (Some(machine), Some(cores)) = (&mut seen.machine, group.around(part).cores()) {
-                machine.cores = Some(cores);
+            if let Some(cores) = group.around(part).cores() {
+                self.whole.with_cores(&mut seen, cores);
             }
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
@@ -274,6 +296,26 @@ impl Scope<'_> {
             let machine = last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
             let kept = Frame { machine, model: last.model, quant: last.quant, engine: last.engine, ..Frame::default() };
             *frame = Frame { context: frame.context, streams: frame.streams, phase: frame.phase, unit: frame.unit, ..kept };
+        }
+    }
+
+    /// Rates that a flattened table repeats without unit or machine: "4–6 (today)". They mean the machine of which the
+    /// text states the same rate elsewhere.
+    fn echoes(&mut self, part: &Part) {
+        let echoes: Vec<(&Mention, f64, f64)> = part.mentions.iter().filter_map(|mention| match mention.what {
+            What::Echo { low, high } => Some((mention, low, high)),
+            _ => None,
+        }).collect();
+        let twin = |low: f64, high: f64| self.claims.iter().find(|claim| (claim.low, claim.high) == (low, high) && claim.machine.is_some());
+        let Some(model) = echoes.iter().find_map(|&(_, low, high)| twin(low, high)).cloned() else { return };
+        for (at, &(mention, low, high)) in echoes.iter().enumerate() {
+            let end = echoes.get(at + 1).map_or(part.range.end, |next| next.0.start);
+            let own: Vec<Mention> = part.mentions.iter().filter(|other| other.start >= mention.start && other.end <= end).cloned().collect();
+            let said = Frame::of_statement(&own, self.whole.lexicon);
+            let (phase, concurrency) = super::frame::streams(Phase::Decode, &said);
+            let due = own.iter().find_map(|other| if let What::Date(date) = &other.what { date.due(self.year) } else { None });
+            let claim = Claim { low, high, phase, concurrency, forecast: due.is_some(), due, start: mention.start, end: mention.end, ..model.clone() };
+            self.claims.push(Claim { text: self.whole.text[part.range.clone()].to_owned(), ..claim });
         }
     }
 
@@ -352,8 +394,8 @@ fn floor(text: &str, mut at: usize) -> usize {
 /// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
-    let quantity = |mention: &Mention| matches!(mention.what, What::Streams(_) | What::Context(_) | What::Engine(_));
-    text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(|mention| quantity(mention) && (mention.start <= begin + 2 || matches!(mention.what, What::Engine(_))))
+    let quantity = |mention: &Mention| matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2;
+    ENGINE_LABEL.is_match(text) || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it).

@@ -4,7 +4,7 @@ mod money;
 mod speed;
 mod specs;
 
-use crate::reader::Read;
+use crate::reader::{Named, Read, Sentence};
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::claim::{Finding, Judged};
 use std::ops::Range;
@@ -30,6 +30,8 @@ pub(crate) fn of(read: &Read, claims: &[Judged], catalog: &Catalog) -> Vec<Findi
     }
     speed::unlike(read, claims, &mut found);
     found.sort_by_key(|finding| (finding.start, finding.end));
+    let mut told = std::collections::HashSet::new();
+    found.retain(|finding| told.insert((finding.text.clone(), finding.line.clone())));
     found
 }
 
@@ -47,9 +49,7 @@ impl View<'_> {
     /// first behind, else what the sentence is about.
     fn machines_at(&self, place: usize) -> Vec<String> {
         let sentence = &self.read.sentences[self.at];
-        let before = sentence.machines.iter().rev().find(|(start, _)| *start <= self.base + place);
-        let named = before.or_else(|| sentence.machines.first());
-        named.map_or_else(|| sentence.about.clone(), |(_, slugs)| slugs.clone())
+        nearest(sentence, self.base + place).map_or_else(|| sentence.about.clone(), |named| named.slugs.clone())
     }
 
     fn finding(&self, kind: &str, holds: bool, range: Range<usize>, line: String) -> Finding {
@@ -62,6 +62,27 @@ impl View<'_> {
             line,
         }
     }
+}
+
+/// The machine named nearest before `place` (an offset in the whole text), else the first behind it; what something is only
+/// compared with is no subject.
+fn nearest(sentence: &Sentence, place: usize) -> Option<&Named> {
+    let named = || sentence.machines.iter().filter(|named| !named.compared);
+    named().rev().find(|named| named.start <= place).or_else(|| named().next())
+}
+
+/// A slug without core count and memory.
+fn family(slug: &str) -> String {
+    let attribute = |part: &&str| {
+        let number = part.strip_suffix("gb").or_else(|| part.strip_suffix('c'));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    slug.split('-').filter(|part| !attribute(part)).collect::<Vec<_>>().join("-")
+}
+
+/// Family of the first machine that a name can mean.
+fn family_of(named: &Named) -> String {
+    named.slugs.first().map(|slug| family(slug)).unwrap_or_default()
 }
 
 /// The number in `text`, groups of thousands taken out.

@@ -1,7 +1,7 @@
 //! Prices: against dated prices of the catalog, sums, differences, budgets, and cost per million tokens.
 
-use super::{View, number, short};
-use crate::reader::Read;
+use super::{View, family, family_of, nearest, number, short};
+use crate::reader::{Read, Sentence};
 use regex::Regex;
 use roofmark_facts::claim::Finding;
 use std::ops::Range;
@@ -47,11 +47,6 @@ fn dollars(text: &str) -> Option<f64> {
     number(text.trim_start_matches('$'))
 }
 
-/// A slug without core count and memory.
-fn family(slug: &str) -> String {
-    slug.split('-').filter(|part| !part.strip_suffix("gb").or_else(|| part.strip_suffix('c')).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))).collect::<Vec<_>>().join("-")
-}
-
 fn sums(view: &View<'_>, found: &mut Vec<Finding>) {
     for caught in SUM.captures_iter(view.text) {
         let (Some(whole), Some(a), Some(b), Some(c)) = (caught.get(0), number(&caught["a"]), number(&caught["b"]), number(&caught["c"])) else { continue };
@@ -75,7 +70,7 @@ fn stated(read: &Read) -> Vec<Price> {
             let relative = ["more", "less", "cheaper", "premium", "budget", "difference", "/kwh", "system", "gpu"].iter().any(|word| tail.starts_with(word));
             let range = text[..whole.start()].ends_with(['–', '-']) || tail.starts_with(['–', '-']);
             if (500.0..50_000.0).contains(&amount) && !relative && !range {
-                let machine = nearest(sentence, sentence.range.start + whole.start());
+                let machine = owner(sentence, sentence.range.start + whole.start());
                 prices.extend(machine.map(|family| Price { amount, family, cores: cores(text) }));
             }
         }
@@ -83,9 +78,8 @@ fn stated(read: &Read) -> Vec<Price> {
     prices
 }
 
-fn nearest(sentence: &crate::reader::Sentence, place: usize) -> Option<String> {
-    let before = sentence.machines.iter().rev().find(|(start, _)| *start <= place);
-    let slugs = before.or_else(|| sentence.machines.first()).map_or(&sentence.about, |(_, slugs)| slugs);
+fn owner(sentence: &Sentence, place: usize) -> Option<String> {
+    let slugs = nearest(sentence, place).map_or(&sentence.about, |named| &named.slugs);
     slugs.first().map(|slug| family(slug))
 }
 
@@ -105,14 +99,14 @@ fn differences(view: &View<'_>, found: &mut Vec<Finding>) {
     for caught in MORE.captures_iter(view.text) {
         let (Some(whole), Some(said)) = (caught.get(0), number(&caught["n"])) else { continue };
         let all = stated(view.read);
-        let other = view.read.sentences[view.at].machines.iter().find(|(start, _)| *start >= view.base + whole.end()).and_then(|(_, slugs)| slugs.first()).map(|slug| family(slug));
+        let other = view.read.sentences[view.at].machines.iter().find(|named| named.start >= view.base + whole.end()).map(family_of);
         let subject = subject(view, other.as_deref());
         let (Some(other), Some(subject)) = (other, subject) else { continue };
         let of = |wanted: &str| all.iter().filter(|price| price.family == wanted).cloned().collect::<Vec<_>>();
         let (own, theirs) = (of(&subject), of(&other));
         let Some(base) = own.first() else { continue };
         let mut theirs: Vec<(f64, String)> = theirs.iter().map(|price| (price.amount, variant(price))).collect();
-        theirs.extend(implied(view.read, &theirs));
+        theirs.extend(implied(view.read, &other, &theirs));
         theirs.sort_by(|a, b| a.0.total_cmp(&b.0));
         theirs.dedup_by(|a, b| a.0 == b.0);
         let sign = if matches!(caught["dir"].to_lowercase().as_str(), "more" | "dearer") { 1.0 } else { -1.0 };
@@ -132,9 +126,14 @@ fn variant(price: &Price) -> String {
     price.cores.map_or_else(|| "it".into(), |cores| format!("the {cores}-core variant"))
 }
 
-/// A cheaper variant whose price the text gives only as a difference ("Price difference: ~$400").
-fn implied(read: &Read, known: &[(f64, String)]) -> Vec<(f64, String)> {
-    let difference = DIFFERENCE.captures_iter(&read.text).find_map(|caught| number(caught.name("n").or_else(|| caught.name("m"))?.as_str()));
+/// A cheaper variant of `wanted` whose price the text gives only as a difference ("Price difference: ~$400").
+fn implied(read: &Read, wanted: &str, known: &[(f64, String)]) -> Vec<(f64, String)> {
+    let difference = read.sentences.iter().find_map(|sentence| {
+        let text = &read.text[sentence.range.clone()];
+        let caught = DIFFERENCE.captures(text)?;
+        let own = owner(sentence, sentence.range.start).is_some_and(|family| family == wanted);
+        number(caught.name("n").or_else(|| caught.name("m"))?.as_str()).filter(|_| own)
+    });
     let Some(difference) = difference else { return Vec::new() };
     let other = |what: &str| if what.contains("40-core") { "the 32-core variant".to_owned() } else { "the smaller variant".to_owned() };
     known.iter().filter(|(amount, _)| *amount > difference * 2.0).map(|(amount, what)| (amount - difference, other(what))).collect()
@@ -143,8 +142,8 @@ fn implied(read: &Read, known: &[(f64, String)]) -> Vec<(f64, String)> {
 /// The machine of the nearest sentence before that is not `other`.
 fn subject(view: &View<'_>, other: Option<&str>) -> Option<String> {
     let sentences = &view.read.sentences[view.at.saturating_sub(3)..=view.at];
-    let families = sentences.iter().rev().flat_map(|sentence| sentence.machines.iter().rev().filter_map(|(_, slugs)| slugs.first()));
-    families.map(|slug| family(slug)).find(|family| Some(family.as_str()) != other)
+    let families = sentences.iter().rev().flat_map(|sentence| sentence.machines.iter().rev());
+    families.map(family_of).find(|family| Some(family.as_str()) != other)
 }
 
 /// "If you have $3,500 … buy X ($3,899)": what is advised against what is there.
@@ -158,10 +157,10 @@ fn budgets(view: &View<'_>, found: &mut Vec<Finding>) {
     let named: Vec<f64> = PRICE.captures_iter(&view.text[advice.clone()]).filter_map(|price| number(&price["n"])).filter(|amount| *amount > budget * 0.3).collect();
     let all = stated(view.read);
     let (total, words) = if named.is_empty() {
-        let families: Vec<String> = view.read.sentences[view.at].machines.iter().filter(|(start, _)| *start >= view.base + advice.start).filter_map(|(_, slugs)| Some(family(slugs.first()?))).collect();
+        let families: Vec<String> = view.read.sentences[view.at].machines.iter().filter(|named| named.start >= view.base + advice.start).map(family_of).collect();
         let least = |wanted: &String| {
             let own: Vec<(f64, String)> = all.iter().filter(|price| price.family == *wanted).map(|price| (price.amount, variant(price))).collect();
-            own.iter().map(|(amount, _)| *amount).chain(implied(view.read, &own).into_iter().map(|(amount, _)| amount)).min_by(f64::total_cmp)
+            own.iter().map(|(amount, _)| *amount).chain(implied(view.read, wanted, &own).into_iter().map(|(amount, _)| amount)).min_by(f64::total_cmp)
         };
         let amounts: Vec<f64> = families.iter().take(2).filter_map(least).collect();
         if amounts.len() < families.len().min(2) || amounts.is_empty() {
@@ -193,7 +192,7 @@ fn energy(view: &View<'_>, found: &mut Vec<Finding>) {
 /// A new price of a machine against the catalog's dated ones.
 fn prices(view: &View<'_>, found: &mut Vec<Finding>) {
     let lower = view.text.to_lowercase();
-    if ["used", "second", "resale", "budget", "bracket"].iter().any(|word| lower.contains(word)) {
+    if ["used", "second", "resale", "budget", "bracket"].iter().any(|word| lower.contains(word)) || DIFFERENCE.is_match(view.text) && !view.text.contains('(') {
         return;
     }
     for caught in PRICE.captures_iter(view.text) {
@@ -203,8 +202,8 @@ fn prices(view: &View<'_>, found: &mut Vec<Finding>) {
         }
         let Some((name, lowest, highest)) = known(view, whole.range()) else { continue };
         let holds = said >= lowest * 0.85 && said <= highest * 1.15;
-        let tail = view.text[whole.end()..].trim_start().to_lowercase();
-        let relative = ["more", "less", "premium", "system", "difference", "–", "-"].iter().any(|word| tail.starts_with(word)) || view.text[..whole.start()].ends_with(['=', '+', '–', '-', ' ']) && view.text[..whole.start()].trim_end().ends_with(['=', '+']);
+        let tail = view.text[whole.end()..].trim_start_matches([' ', '+']).to_lowercase();
+        let relative = ["more", "less", "premium", "system", "difference", "–", "-"].iter().any(|word| tail.starts_with(word)) || view.text[..whole.start()].trim_end().ends_with(['=', '+', '–', '-']);
         if relative {
             continue;
         }

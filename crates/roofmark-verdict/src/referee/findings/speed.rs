@@ -1,9 +1,8 @@
 //! What a text makes of its rates: seconds for an answer, ratios, and comparisons of unlike work.
 
-use super::{View, number, short};
+use super::{View, family, family_of, number, short};
 use crate::reader::Read;
 use regex::Regex;
-use roofmark_facts::catalog::Catalog;
 use roofmark_facts::claim::{Claim, Finding, Judged, Phase};
 use roofmark_facts::quant::Quant;
 use std::sync::LazyLock;
@@ -13,7 +12,7 @@ static SECONDS: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 static RATIO: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?P<a>\d+(?:\.\d+)?)(?:\s*(?:[–-]|to)\s*(?P<b>\d+(?:\.\d+)?))?\s*(?:×|x|times)\s+(?P<word>faster|slower|quicker|the speed|as fast)").expect("the pattern is valid")
+    Regex::new(r"(?i)(?P<a>\d+(?:\.\d+)?)(?:\s*(?:[–-]|to)\s*(?P<b>\d+(?:\.\d+)?))?\s*(?:×|x|times)\s+(?:faster|slower|quicker|the speed|as fast)").expect("the pattern is valid")
 });
 
 /// Findings of one sentence.
@@ -46,7 +45,7 @@ fn ratios(view: &View<'_>, claims: &[Judged], found: &mut Vec<Finding>) {
     for caught in RATIO.captures_iter(view.text) {
         let (Some(whole), Some(first)) = (caught.get(0), number(&caught["a"])) else { continue };
         let last = caught.name("b").and_then(|b| number(b.as_str())).unwrap_or(first);
-        let Some((quick, slow)) = compared(view, claims, &caught["word"]) else { continue };
+        let Some((quick, slow)) = compared(view, claims) else { continue };
         let (least, most) = (quick.low / slow.high, quick.high / slow.low);
         let middle = (quick.low + quick.high) / (slow.low + slow.high);
         let holds = first >= least * 0.9 && last <= most * 1.1;
@@ -57,12 +56,11 @@ fn ratios(view: &View<'_>, claims: &[Judged], found: &mut Vec<Finding>) {
 
 /// The claims of the quicker and the slower machine: the sentence's subject, and the other that it or the sentences
 /// before it name.
-fn compared<'a>(view: &View<'_>, claims: &'a [Judged], word: &str) -> Option<(&'a Claim, &'a Claim)> {
+fn compared<'a>(view: &View<'_>, claims: &'a [Judged]) -> Option<(&'a Claim, &'a Claim)> {
     let from = view.at.saturating_sub(4);
     let mut families: Vec<String> = Vec::new();
     for sentence in view.read.sentences[from..=view.at].iter().rev() {
-        for (_, slugs) in &sentence.machines {
-            let family = slugs.first().map(|slug| family(slug)).unwrap_or_default();
+        for family in sentence.machines.iter().map(family_of) {
             if !families.contains(&family) {
                 families.push(family);
             }
@@ -71,27 +69,19 @@ fn compared<'a>(view: &View<'_>, claims: &'a [Judged], word: &str) -> Option<(&'
             break;
         }
     }
-    let own = |family: &String| {
-        let fits = |judged: &&Judged| judged.claim.machine.as_deref().is_some_and(|slug| super::speed::family(slug) == *family) && judged.claim.phase == Phase::Decode && !judged.claim.forecast && judged.claim.concurrency == Some(1);
+    let own = |wanted: &String| {
+        let fits = |judged: &&Judged| judged.claim.machine.as_deref().is_some_and(|slug| family(slug) == *wanted) && judged.claim.phase == Phase::Decode && !judged.claim.forecast && judged.claim.concurrency == Some(1);
         let widest = |judged: &&Judged| (judged.claim.high / judged.claim.low * 1000.0) as u64;
         claims.iter().filter(fits).max_by_key(widest).map(|judged| &judged.claim)
     };
     let rates: Vec<&Claim> = families.iter().filter_map(own).collect();
     let (first, second) = (*rates.first()?, *rates.get(1)?);
-    let slower = word.eq_ignore_ascii_case("slower");
     let first_is_quick = first.low + first.high > second.low + second.high;
-    // Whatever the words say, the larger rate is the quick one; a text that has it the wrong way round is caught by its verdicts.
-    let _ = slower;
     Some(if first_is_quick { (first, second) } else { (second, first) })
-}
-
-fn family(slug: &str) -> String {
-    slug.split('-').filter(|part| !part.strip_suffix("gb").or_else(|| part.strip_suffix('c')).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))).collect::<Vec<_>>().join("-")
 }
 
 /// Comparisons of unlike work: different widths of weights for one model, or a batch beside a single stream.
 pub(super) fn unlike(read: &Read, claims: &[Judged], found: &mut Vec<Finding>) {
-    let _: Option<&Catalog> = None;
     widths(read, claims, found);
     batches(claims, found);
 }
