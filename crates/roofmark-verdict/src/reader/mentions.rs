@@ -162,7 +162,7 @@ impl Finder<'_> {
         }
         if !named.family.is_empty() {
             let tag = !written.contains(' ') && written.chars().all(|sign| !sign.is_uppercase());
-            if tag && !named.models.is_empty() {
+            if tag && !named.models.is_empty() && !self.size_follows(range.end) {
                 return Some(What::Model { models: named.models.clone(), loose: false });
             }
             return Some(What::Family(named.family.clone()));
@@ -174,6 +174,13 @@ impl Finder<'_> {
             return Some(What::Model { models: named.models.clone(), loose });
         }
         named.engine.map(What::Engine)
+    }
+
+    /// Whether a size in parameters follows a family's name: `qwen3moe 30B.A3B`.
+    fn size_follows(&self, at: usize) -> bool {
+        let next = self.after(at, 12).trim_start_matches([' ', '-', '_', ':']);
+        let digits = next.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        digits > 0 && next[digits..].starts_with(['b', 'B'])
     }
 
     fn machine(&self, range: &Range<usize>, written: &str, named: &Named) -> Option<What> {

@@ -214,6 +214,8 @@ impl Scope<'_> {
         let named: Vec<&Mention> = parts.iter().flat_map(|part| &part.mentions).collect();
         if !named.iter().any(|mention| matches!(mention.what, What::Machine { .. } | What::Model { .. } | What::Family(_))) {
             frame = frame.or(&self.carry);
+            frame.context = frame.context.or(self.carry.context);
+            frame.streams = frame.streams.or(self.carry.streams);
         }
         for part in parts {
             self.read(part, &mut frame, true);

@@ -198,7 +198,7 @@ fn gpt_oss(label: Option<&str>, engine: &str) -> Vec<Storage> {
     };
     if labels.is_empty() {
         let own = label.and_then(|label| Storage::known(label, false));
-        return own.into_iter().chain(Storage::known("MXFP4", false)).collect();
+        return own.or_else(|| Storage::known("MXFP4", false)).into_iter().collect();
     }
     labels.iter().filter_map(|label| Storage::known(label, false)).collect()
 }
