@@ -14,11 +14,15 @@ const SOURCES: usize = 3;
 /// The result as a screen.
 #[must_use]
 pub fn screen(checked: &Checked) -> String {
-    let mut lines = vec![summary(checked)];
+    let mut lines = wrapped(&summary(checked), "", "");
     for judged in &checked.claims {
         lines.push(String::new());
         lines.extend(wrapped(&format!("{}  {}", value(&judged.claim), conditions(&judged.claim)), "", "  "));
-        lines.extend(wrapped(&format!("\u{201c}{}\u{201d}", shortened(&plain(&judged.claim.text))), "  ", "  "));
+        lines.extend(wrapped(
+            &format!("\u{201c}{}\u{201d}", shortened(&plain(&judged.claim.text))),
+            "  ",
+            "  ",
+        ));
         lines.extend(wrapped(&judged.line, "  ", "  "));
         for text in details(judged) {
             lines.extend(wrapped(&text, "  - ", "    "));
@@ -29,7 +33,15 @@ pub fn screen(checked: &Checked) -> String {
         lines.push("Other statements".into());
         for finding in &checked.findings {
             let sign = if finding.holds { "ok" } else { "no" };
-            lines.extend(wrapped(&format!("{sign}  \u{201c}{}\u{201d}: {}", shortened(&plain(&finding.text)), plain(&finding.line)), "  ", "      "));
+            lines.extend(wrapped(
+                &format!(
+                    "{sign}  \u{201c}{}\u{201d}: {}",
+                    shortened(&plain(&finding.text)),
+                    plain(&finding.line)
+                ),
+                "  ",
+                "      ",
+            ));
         }
     }
     lines.join("\n") + "\n"
@@ -45,12 +57,26 @@ pub fn markdown(checked: &Checked) -> String {
     for judged in &checked.claims {
         let claim = &judged.claim;
         let ceiling = judged.ceiling.map_or_else(|| "unknown".into(), rate);
-        let cells = [value(claim), or_dash(&claim.machine), or_dash(&claim.model), or_dash(&claim.quant), phase(claim), ceiling, verdicts(judged)];
+        let cells = [
+            value(claim),
+            or_dash(&claim.machine),
+            or_dash(&claim.model),
+            or_dash(&claim.quant),
+            phase(claim),
+            ceiling,
+            verdicts(judged),
+        ];
         let cells: Vec<String> = cells.iter().map(|cell| escaped_markdown(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for judged in &checked.claims {
-        let _ = write!(text, "\n> {}\n\n**{}** {}\n", escaped_markdown(&shortened(&plain(&judged.claim.text))), value(&judged.claim), escaped_markdown(&judged.line));
+        let _ = write!(
+            text,
+            "\n> {}\n\n**{}** {}\n",
+            escaped_markdown(&shortened(&plain(&judged.claim.text))),
+            value(&judged.claim),
+            escaped_markdown(&judged.line)
+        );
         for detail in details(judged) {
             let _ = writeln!(text, "- {}", escaped_markdown(&detail));
         }
@@ -59,7 +85,13 @@ pub fn markdown(checked: &Checked) -> String {
         text += "\n## Other statements\n\n";
     }
     for finding in &checked.findings {
-        let _ = writeln!(text, "- {} \u{201c}{}\u{201d}: {}", if finding.holds { "holds:" } else { "**does not hold:**" }, escaped_markdown(&shortened(&plain(&finding.text))), escaped_markdown(&plain(&finding.line)));
+        let _ = writeln!(
+            text,
+            "- {} \u{201c}{}\u{201d}: {}",
+            if finding.holds { "holds:" } else { "**does not hold:**" },
+            escaped_markdown(&shortened(&plain(&finding.text))),
+            escaped_markdown(&plain(&finding.line))
+        );
     }
     text
 }
@@ -77,13 +109,26 @@ pub fn html(checked: &Checked, title: &str) -> String {
     page += &marked(checked);
     page += "</pre>\n<h2>Claims</h2>\n<ol>\n";
     for (at, judged) in checked.claims.iter().enumerate() {
-        let _ = writeln!(page, "<li id=\"c{at}\" class=\"{}\"><b>{}</b> {}<br>{}", class(judged), escaped(&value(&judged.claim)), escaped(&conditions(&judged.claim)), escaped(&judged.line));
+        let _ = writeln!(
+            page,
+            "<li id=\"c{at}\" class=\"{}\"><b>{}</b> {}<br>{}",
+            class(judged),
+            escaped(&value(&judged.claim)),
+            escaped(&conditions(&judged.claim)),
+            escaped(&judged.line)
+        );
         list(&mut page, &details(judged));
         page += "</li>\n";
     }
     page += "</ol>\n<h2>Other statements</h2>\n<ul>\n";
     for (at, finding) in checked.findings.iter().enumerate() {
-        let _ = writeln!(page, "<li id=\"f{at}\" class=\"{}\"><q>{}</q>: {}</li>", if finding.holds { "consistent" } else { "impossible" }, escaped(&finding.text), escaped(&finding.line));
+        let _ = writeln!(
+            page,
+            "<li id=\"f{at}\" class=\"{}\"><q>{}</q>: {}</li>",
+            if finding.holds { "consistent" } else { "impossible" },
+            escaped(&finding.text),
+            escaped(&finding.line)
+        );
     }
     page += "</ul>\n</body></html>\n";
     page
@@ -110,17 +155,34 @@ fn list(page: &mut String, items: &[String]) {
 
 /// The text, escaped, with claims and findings marked; of overlapping stretches the first is marked.
 fn marked(checked: &Checked) -> String {
-    let claims = checked.claims.iter().enumerate().map(|(at, judged)| (judged.claim.start, judged.claim.end, format!("c{at}"), class(judged)));
-    let findings = checked.findings.iter().enumerate().map(|(at, finding)| (finding.start, finding.end, format!("f{at}"), "finding"));
+    let claims = checked
+        .claims
+        .iter()
+        .enumerate()
+        .map(|(at, judged)| (judged.claim.start, judged.claim.end, format!("c{at}"), class(judged)));
+    let findings = checked
+        .findings
+        .iter()
+        .enumerate()
+        .map(|(at, finding)| (finding.start, finding.end, format!("f{at}"), "finding"));
     let mut places: Vec<_> = claims.chain(findings).collect();
-    places.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    places.sort_by_key(|place| (place.0, place.1));
     let (mut page, mut done) = (String::new(), 0);
     for (start, end, id, class) in places {
-        let (Some(before), Some(inside)) = (checked.text.get(done..start.max(done)), checked.text.get(start..end)) else { continue };
+        let (Some(before), Some(inside)) =
+            (checked.text.get(done..start.max(done)), checked.text.get(start..end))
+        else {
+            continue;
+        };
         if start < done {
             continue;
         }
-        let _ = write!(page, "{}<a href=\"#{id}\"><mark class=\"{class}\">{}</mark></a>", escaped(before), escaped(inside));
+        let _ = write!(
+            page,
+            "{}<a href=\"#{id}\"><mark class=\"{class}\">{}</mark></a>",
+            escaped(before),
+            escaped(inside)
+        );
         done = end;
     }
     page + &escaped(checked.text.get(done..).unwrap_or_default())
@@ -130,7 +192,9 @@ fn class(judged: &Judged) -> &'static str {
     match (judged.verdict, judged.verdict_high) {
         (low, high) if low.is_impossible() || high.is_impossible() => "impossible",
         (Verdict::Implausible, _) | (_, Verdict::Implausible) => "implausible",
-        (Verdict::Underspecified | Verdict::Open, _) | (_, Verdict::Underspecified | Verdict::Open) => "underspecified",
+        (Verdict::Underspecified | Verdict::Open, _) | (_, Verdict::Underspecified | Verdict::Open) => {
+            "underspecified"
+        }
         (Verdict::Slow | Verdict::DidNot, _) | (_, Verdict::Slow | Verdict::DidNot) => "slow",
         _ => "consistent",
     }
@@ -161,7 +225,11 @@ fn verdicts(judged: &Judged) -> String {
 }
 
 fn value(claim: &Claim) -> String {
-    if claim.low < claim.high { format!("{} to {} tok/s", rate(claim.low), rate(claim.high)) } else { format!("{} tok/s", rate(claim.low)) }
+    if claim.low < claim.high {
+        format!("{} to {} tok/s", rate(claim.low), rate(claim.high))
+    } else {
+        format!("{} tok/s", rate(claim.low))
+    }
 }
 
 /// Three digits, no trailing zeros.
@@ -206,10 +274,17 @@ fn conditions(claim: &Claim) -> String {
 /// Readings, conditions that would save the claim, and what was measured elsewhere.
 fn details(judged: &Judged) -> Vec<String> {
     let mut lines = Vec::new();
-    let differ = judged.readings.iter().any(|reading| (reading.verdict, reading.verdict_high) != (judged.readings[0].verdict, judged.readings[0].verdict_high));
+    let differ = judged.readings.iter().any(|reading| {
+        (reading.verdict, reading.verdict_high)
+            != (judged.readings[0].verdict, judged.readings[0].verdict_high)
+    });
     for reading in judged.readings.iter().filter(|_| differ) {
         let ceiling = reading.ceiling.map_or_else(|| "unknown".into(), rate);
-        let verdict = if reading.verdict == reading.verdict_high { reading.verdict.words().to_owned() } else { format!("{} to {}", reading.verdict.words(), reading.verdict_high.words()) };
+        let verdict = if reading.verdict == reading.verdict_high {
+            reading.verdict.words().to_owned()
+        } else {
+            format!("{} to {}", reading.verdict.words(), reading.verdict_high.words())
+        };
         lines.push(format!("as {}: {verdict} (ceiling {ceiling})", plain(&reading.assumes)));
     }
     if !judged.exemptions.is_empty() {
@@ -225,7 +300,11 @@ fn value_end(claim: &Claim) -> String {
 }
 
 fn measured(group: &Elsewhere) -> String {
-    let range = if group.low < group.high { format!("{} to {}", rate(group.low), rate(group.high)) } else { rate(group.low) };
+    let range = if group.low < group.high {
+        format!("{} to {}", rate(group.low), rate(group.high))
+    } else {
+        rate(group.low)
+    };
     let rows = if group.rows == 1 { "1 row".into() } else { format!("{} rows", group.rows) };
     let more = group.sources.len().saturating_sub(SOURCES);
     let sources = group.sources.iter().take(SOURCES).cloned().collect::<Vec<_>>().join(", ");
@@ -240,7 +319,17 @@ fn wrapped(text: &str, first: &str, rest: &str) -> Vec<String> {
 
 /// Text without control characters: a terminal must not be steered by what it shows.
 fn plain(text: &str) -> String {
-    text.chars().map(|sign| if sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') { ' ' } else { sign }).collect()
+    text.chars()
+        .map(|sign| {
+            if sign.is_control()
+                || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                ' '
+            } else {
+                sign
+            }
+        })
+        .collect()
 }
 
 fn shortened(text: &str) -> String {
@@ -291,7 +380,8 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        let checked = Checked { text: "<script>alert(1)</script>\u{1b}[31m & \"x\"".into(), ..Checked::default() };
+        let checked =
+            Checked { text: "<script>alert(1)</script>\u{1b}[31m & \"x\"".into(), ..Checked::default() };
         let page = html(&checked, "</title><img src=x onerror=alert(1)>");
         assert!(!page.contains("<script>alert") && !page.contains("<img") && !page.contains('\u{1b}'));
         assert!(page.contains("default-src 'none'"));

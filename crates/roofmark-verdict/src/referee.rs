@@ -64,22 +64,30 @@ pub fn judge(claim: &Claim, court: &Court<'_>) -> Judged {
     if cases.is_empty() {
         return wording::unknown(claim, elsewhere);
     }
-    let assessed: Vec<(Case<'_>, Outcome)> = cases.into_iter().map(|case| {
-        let outcome = physics::assess(&case, claim, court);
-        (case, outcome)
-    }).collect();
+    let assessed: Vec<(Case<'_>, Outcome)> = cases
+        .into_iter()
+        .map(|case| {
+            let outcome = physics::assess(&case, claim, court);
+            (case, outcome)
+        })
+        .collect();
     let open = Open::of(&assessed, claim);
     let low = open.verdict(&assessed, |outcome| outcome.low);
     let high = open.verdict(&assessed, |outcome| outcome.high);
     let (low, high) = second_thought(claim, court, low, high);
-    let forecast = |verdict, rate| if claim.forecast { foretold(claim, court, verdict, rate) } else { verdict };
+    let forecast =
+        |verdict, rate| if claim.forecast { foretold(claim, court, verdict, rate) } else { verdict };
     let (verdict, verdict_high) = (forecast(low, claim.low), forecast(high, claim.high));
     let lead = lead(&assessed);
     Judged {
         ceiling: if open.quant { None } else { assessed[lead].1.ceiling },
         line: wording::line(claim, &assessed, lead, verdict, verdict_high, &open),
         exemptions: exemptions::of(claim, &assessed[lead].0, &assessed[lead].1, court.catalog),
-        readings: if assessed.len() > 1 { assessed.iter().map(|(case, outcome)| reading(case, outcome, claim)).collect() } else { Vec::new() },
+        readings: if assessed.len() > 1 {
+            assessed.iter().map(|(case, outcome)| reading(case, outcome, claim)).collect()
+        } else {
+            Vec::new()
+        },
         claim: claim.clone(),
         verdict,
         verdict_high,
@@ -109,19 +117,27 @@ impl Open {
 
     /// One verdict of all readings. Where a usual quantization is assumed, the unusual ones count only to save a claim.
     fn verdict(&self, assessed: &[(Case<'_>, Outcome)], end: fn(&Outcome) -> Verdict) -> Verdict {
-        let of = |open: bool| assessed.iter().filter(move |(case, _)| self.quant || case.quant_open == open).map(move |(_, outcome)| end(outcome));
-        let usual = self.combine(of(false));
-        let saved = usual.is_impossible() && of(true).any(|verdict| !verdict.is_impossible());
+        let counts = |case: &Case<'_>, open: bool| self.quant || case.quant_open == open;
+        let of = |open: bool| {
+            assessed
+                .iter()
+                .filter(|(case, _)| counts(case, open))
+                .map(|(_, outcome)| end(outcome))
+                .collect::<Vec<_>>()
+        };
+        let usual = self.combine(&of(false));
+        let saved = usual.is_impossible() && of(true).iter().any(|verdict| !verdict.is_impossible());
         if saved { Verdict::Underspecified } else { usual }
     }
 
-    /// One verdict of several readings: theirs where they agree; the mildest where they are spellings of one thing;
-    /// `underspecified` where the text leaves out what decides.
-    fn combine(&self, verdicts: impl Iterator<Item = Verdict> + Clone) -> Verdict {
-        let mildest = verdicts.clone().min_by_key(|verdict| severity(*verdict)).unwrap_or(Verdict::Underspecified);
-        let worst = verdicts.clone().max_by_key(|verdict| severity(*verdict)).unwrap_or(mildest);
-        let differ = mildest != worst;
-        if differ && (self.quant || self.machine || self.model) && worst != Verdict::Slow { Verdict::Underspecified } else { mildest }
+    /// One verdict of several readings: theirs where they agree; the mildest where they are spellings of
+    /// one thing; `underspecified` where the text leaves out what decides.
+    fn combine(&self, verdicts: &[Verdict]) -> Verdict {
+        let mildest = verdicts.iter().copied().min_by_key(|verdict| severity(*verdict));
+        let worst = verdicts.iter().copied().max_by_key(|verdict| severity(*verdict));
+        let (Some(mildest), Some(worst)) = (mildest, worst) else { return Verdict::Underspecified };
+        let open = self.quant || self.machine || self.model;
+        if mildest != worst && open && worst != Verdict::Slow { Verdict::Underspecified } else { mildest }
     }
 }
 
@@ -138,7 +154,8 @@ fn severity(verdict: Verdict) -> u8 {
 /// The reading that the line is about: the one with the highest ceiling.
 fn lead(assessed: &[(Case<'_>, Outcome)]) -> usize {
     let ceiling = |at: &usize| assessed[*at].1.ceiling.unwrap_or(0.0);
-    let stated = (0..assessed.len()).filter(|&at| !assessed[at].0.quant_open || assessed[at].0.label == "Q4_K_M");
+    let stated =
+        (0..assessed.len()).filter(|&at| !assessed[at].0.quant_open || assessed[at].0.label == "Q4_K_M");
     stated.max_by(|a, b| ceiling(a).total_cmp(&ceiling(b)).then(b.cmp(a))).unwrap_or(0)
 }
 
@@ -161,9 +178,13 @@ fn second_thought(claim: &Claim, court: &Court<'_>, low: Verdict, high: Verdict)
         let mut second = claim.clone();
         second.quant = Some(other.clone());
         let court = Court { other_quants: &[], ..*court };
-        let outcomes: Vec<Outcome> = cases::of(&second, court.catalog, court.profiles).iter().map(|case| physics::assess(case, &second, &court)).collect();
+        let outcomes: Vec<Outcome> = cases::of(&second, court.catalog, court.profiles)
+            .iter()
+            .map(|case| physics::assess(case, &second, &court))
+            .collect();
         let fits = |verdict: Verdict, pick: fn(&Outcome) -> Verdict| {
-            let better = verdict == Verdict::Slow && outcomes.iter().any(|outcome| pick(outcome) == Verdict::Consistent);
+            let better = verdict == Verdict::Slow
+                && outcomes.iter().any(|outcome| pick(outcome) == Verdict::Consistent);
             if better { Verdict::Consistent } else { verdict }
         };
         let (new_low, new_high) = (fits(low, |outcome| outcome.low), fits(high, |outcome| outcome.high));

@@ -23,7 +23,10 @@ struct Expected {
 
 fn corpus(folder: &str) -> Vec<Labelled> {
     let path = format!("{}/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = std::fs::read_dir(path).expect("the corpus is there").map(|file| file.expect("it lists").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(path)
+        .expect("the corpus is there")
+        .map(|file| file.expect("it lists").path())
+        .collect();
     files.sort();
     files.iter().flat_map(|file| labelled(&std::fs::read_to_string(file).expect("it reads"))).collect()
 }
@@ -47,7 +50,8 @@ fn labelled(file: &str) -> Vec<Labelled> {
 
 fn expected(line: &str) -> Expected {
     let mut fields: Vec<String> = line.split('|').map(|field| field.trim().to_owned()).collect();
-    let extras = fields.pop().expect("extras").split(';').filter(|extra| *extra != "-").map(str::to_owned).collect();
+    let extras =
+        fields.pop().expect("extras").split(';').filter(|extra| *extra != "-").map(str::to_owned).collect();
     assert_eq!(fields.len(), 5, "{line}");
     Expected { fields, extras }
 }
@@ -67,18 +71,29 @@ fn differences(claim: &Claim, expected: &Expected) -> Vec<String> {
     check("machine", if machine.starts_with(&family) { family.clone() } else { machine }, family);
     check("model", text(&claim.model), expected.fields[1].clone());
     check("quant", text(&claim.quant), expected.fields[2].clone());
-    check("phase", format!("{} x{}", claim.phase.name(), claim.concurrency.map_or("-".into(), |n| n.to_string())), expected.fields[3].clone());
+    check(
+        "phase",
+        format!("{} x{}", claim.phase.name(), claim.concurrency.map_or("-".into(), |n| n.to_string())),
+        expected.fields[3].clone(),
+    );
     check("devices", claim.devices.to_string(), extra("dev").unwrap_or("1").into());
     check("context", claim.context.map_or("-".into(), |n| n.to_string()), extra("ctx").unwrap_or("-").into());
     check("engine", text(&claim.engine), extra("engine").unwrap_or("-").into());
     check("due", text(&claim.due), extra("due").unwrap_or("-").into());
-    check("speculation", claim.speculation.to_string(), expected.extras.iter().any(|extra| extra == "spec").to_string());
+    check(
+        "speculation",
+        claim.speculation.to_string(),
+        expected.extras.iter().any(|extra| extra == "spec").to_string(),
+    );
     wrong
 }
 
 fn same_value(claim: &Claim, expected: &Expected) -> bool {
-    let (low, high) = expected.fields[4].split_once('-').unwrap_or((&expected.fields[4], &expected.fields[4]));
-    let near = |said: f64, wanted: &str| wanted.parse::<f64>().is_ok_and(|wanted| (said / wanted - 1.0).abs() < 0.005);
+    let (low, high) =
+        expected.fields[4].split_once('-').unwrap_or((&expected.fields[4], &expected.fields[4]));
+    let near = |said: f64, wanted: &str| {
+        wanted.parse::<f64>().is_ok_and(|wanted| (said / wanted - 1.0).abs() < 0.005)
+    };
     near(claim.low, low) && near(claim.high, high)
 }
 
@@ -93,7 +108,9 @@ fn score(folder: &str) -> (usize, usize, usize, String) {
         wanted += text.expected.len();
         for expected in &text.expected {
             let candidates = left.iter().enumerate().filter(|(_, claim)| same_value(claim, expected));
-            let best = candidates.map(|(at, claim)| (differences(claim, expected), at)).min_by_key(|(wrong, _)| wrong.len());
+            let best = candidates
+                .map(|(at, claim)| (differences(claim, expected), at))
+                .min_by_key(|(wrong, _)| wrong.len());
             match best {
                 Some((wrong, at)) => {
                     left.remove(at);
@@ -109,7 +126,11 @@ fn score(folder: &str) -> (usize, usize, usize, String) {
             }
         }
         for claim in left {
-            let _ = writeln!(log, "{}: extra {}-{} {:?} {:?}", text.name, claim.low, claim.high, claim.machine, claim.model);
+            let _ = writeln!(
+                log,
+                "{}: extra {}-{} {:?} {:?}",
+                text.name, claim.low, claim.high, claim.machine, claim.model
+            );
         }
     }
     (right, found, wanted, log)
@@ -118,8 +139,13 @@ fn score(folder: &str) -> (usize, usize, usize, String) {
 fn check(folder: &str) {
     let (right, found, wanted, log) = score(folder);
     let (precision, recall) = (right as f64 / found as f64, right as f64 / wanted as f64);
-    println!("{folder}: {right} right of {found} found and {wanted} expected: precision {precision:.3}, recall {recall:.3}\n{log}");
-    assert!(precision >= 0.95 && recall >= 0.90, "{folder}: precision {precision:.3}, recall {recall:.3}\n{log}");
+    println!(
+        "{folder}: {right} right of {found} found and {wanted} expected: precision {precision:.3}, recall {recall:.3}\n{log}"
+    );
+    assert!(
+        precision >= 0.95 && recall >= 0.90,
+        "{folder}: precision {precision:.3}, recall {recall:.3}\n{log}"
+    );
 }
 
 #[test]
@@ -142,8 +168,20 @@ fn print_claims_of_a_file() {
     for claim in read.claims {
         println!(
             "{:?}-{:?} | {:?} | {:?} | {:?} | {} x{:?} | ctx {:?} | {:?} | spec {} dev {} due {:?} {} | {}",
-            claim.low, claim.high, claim.machine, claim.model, claim.quant, claim.phase.name(), claim.concurrency, claim.context,
-            claim.engine, claim.speculation, claim.devices, claim.due, claim.forecast, claim.text.chars().take(110).collect::<String>()
+            claim.low,
+            claim.high,
+            claim.machine,
+            claim.model,
+            claim.quant,
+            claim.phase.name(),
+            claim.concurrency,
+            claim.context,
+            claim.engine,
+            claim.speculation,
+            claim.devices,
+            claim.due,
+            claim.forecast,
+            claim.text.chars().take(110).collect::<String>()
         );
     }
 }

@@ -13,7 +13,8 @@ fn claims(text: &str, format: Format) -> Result<usize, ReadError> {
     let catalog = Catalog::builtin();
     let lexicon = common::lexicon();
     let evidence = Evidence::default();
-    let library = Library { catalog, lexicon: &lexicon, evidence: &evidence, expect: None, today: "2026-11-24" };
+    let library =
+        Library { catalog, lexicon: &lexicon, evidence: &evidence, expect: None, today: "2026-11-24" };
     check(text.as_bytes(), format, &library).map(|checked| checked.claims.len())
 }
 
@@ -31,13 +32,33 @@ fn in_time(name: &str, text: &str, format: Format) {
 #[test]
 fn a_megabyte_is_read_in_time_whatever_it_is() {
     let million = |part: &str| part.repeat(1_000_000 / part.len());
-    in_time("prose", &million("The RTX 4090 does 130 tok/s on Llama 3.1 8B Q4_K_M, and the M4 Max 83. It costs $1,599.\n"), Format::Text);
+    in_time(
+        "prose",
+        &million("The RTX 4090 does 130 tok/s on Llama 3.1 8B Q4_K_M, and the M4 Max 83. It costs $1,599.\n"),
+        Format::Text,
+    );
     in_time("words", &million("Nothing about speed stands here, only words and 12 numbers. "), Format::Text);
     in_time("one line", &million("RTX 4090 130 tok/s "), Format::Text);
     in_time("nesting", &million("<div>"), Format::Html);
     in_time("unclosed", &million("<table><tr><td>1 tok/s<p>"), Format::Html);
     in_time("attributes", &format!("<a {}>", million("x=\"<b>\" ")), Format::Html);
-    for part in ["<!", "<!--", "--!>", "&amp", "&#x", "<script><!--", "<![CDATA[", "</", "<a/", "<!doctype a \"", "<a b='", "]]>", "<title>", "<svg>", "<!-- -->"] {
+    for part in [
+        "<!",
+        "<!--",
+        "--!>",
+        "&amp",
+        "&#x",
+        "<script><!--",
+        "<![CDATA[",
+        "</",
+        "<a/",
+        "<!doctype a \"",
+        "<a b='",
+        "]]>",
+        "<title>",
+        "<svg>",
+        "<!-- -->",
+    ] {
         in_time(part, &million(part), Format::Html);
     }
     in_time("digits", &million("1,111"), Format::Text);

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// A claim with the conditions that a measured row discloses.
 fn claim_of(row: &Measurement, catalog: &Catalog) -> Claim {
     let model = catalog.find_model(&row.model).all().first().map(|found| found.model.slug.clone());
-    let machines: Vec<String> = catalog.find_machine(&row.machine).all().iter().map(|machine| machine.slug.clone()).collect();
+    let machines: Vec<String> =
+        catalog.find_machine(&row.machine).all().iter().map(|machine| machine.slug.clone()).collect();
     Claim {
         machine: machines.first().map(|_| row.machine.clone()),
         machines,
@@ -26,7 +27,10 @@ fn claim_of(row: &Measurement, catalog: &Catalog) -> Claim {
         concurrency: Some(row.concurrency),
         low: row.rate.get(),
         high: row.rate.get(),
-        context: row.depth.filter(|depth| *depth > 0).or(row.prompt.filter(|_| row.phase == MeasuredPhase::Prefill)),
+        context: row
+            .depth
+            .filter(|depth| *depth > 0)
+            .or(row.prompt.filter(|_| row.phase == MeasuredPhase::Prefill)),
         engine: row.engine.clone(),
         speculation: row.speculation != Speculation::None,
         devices: if row.machine.ends_with("-x2") { 1 } else { row.devices },
@@ -62,7 +66,10 @@ fn empty() -> Claim {
 /// Judges without the row's own evidence, so that a row cannot vouch for itself.
 fn judge_alone(claim: &Claim, catalog: &Catalog, profiles: &Profiles) -> Judged {
     let none = Evidence::default();
-    judge(claim, &Court { catalog, profiles, evidence: &none, expect: None, today: "2026-11-24", other_quants: &[] })
+    judge(
+        claim,
+        &Court { catalog, profiles, evidence: &none, expect: None, today: "2026-11-24", other_quants: &[] },
+    )
 }
 
 #[test]
@@ -76,10 +83,23 @@ fn no_measurement_is_impossible_and_nearly_all_are_consistent() {
         let judged = judge_alone(&claim_of(row, catalog), catalog, &profiles);
         *counts.entry(judged.verdict.words()).or_default() += 1;
         if judged.verdict != Verdict::Consistent {
-            odd.push(format!("{} {} {} {:?} {:?} x{} {}: {}", row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, row.rate.get(), judged.line));
+            odd.push(format!(
+                "{} {} {} {:?} {:?} x{} {}: {}",
+                row.id,
+                row.machine,
+                row.model,
+                row.quant,
+                row.phase,
+                row.concurrency,
+                row.rate.get(),
+                judged.line
+            ));
         }
         if judged.verdict.is_impossible() && row.flag != Some(Flag::High) {
-            wrong.push(format!("{} {} {} {:?} {:?} x{}: {}", row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, judged.line));
+            wrong.push(format!(
+                "{} {} {} {:?} {:?} x{}: {}",
+                row.id, row.machine, row.model, row.quant, row.phase, row.concurrency, judged.line
+            ));
         }
     }
     println!("{counts:?}\n{}", odd.join("\n"));
@@ -106,10 +126,20 @@ struct Published {
 impl Published {
     fn claim(&self, catalog: &Catalog) -> Option<Claim> {
         let found = catalog.find_model(&self.model).all();
-        let models: Vec<String> = found.iter().take(1).filter(|found| !found.approximate).map(|found| found.model.slug.clone()).collect();
+        let models: Vec<String> = found
+            .iter()
+            .take(1)
+            .filter(|found| !found.approximate)
+            .map(|found| found.model.slug.clone())
+            .collect();
         Some(Claim {
             machine: Some(self.machine.clone()),
-            machines: catalog.find_machine(&self.machine).all().iter().map(|machine| machine.slug.clone()).collect(),
+            machines: catalog
+                .find_machine(&self.machine)
+                .all()
+                .iter()
+                .map(|machine| machine.slug.clone())
+                .collect(),
             model: models.first().cloned().or_else(|| Some(self.model.clone())),
             models,
             quant: self.quant.clone(),
@@ -131,7 +161,8 @@ fn published_claims_that_are_impossible_are_found() {
     let catalog = Catalog::builtin();
     let profiles = Profiles::default();
     let text = include_str!("data/claims.csv");
-    let rows: Vec<Published> = csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.expect("it reads")).collect();
+    let rows: Vec<Published> =
+        csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.expect("it reads")).collect();
     assert_eq!(rows.len(), 50);
     let mut wrong = Vec::new();
     for row in &rows {
@@ -140,9 +171,22 @@ fn published_claims_that_are_impossible_are_found() {
             (claim.phase, claim.concurrency) = (Phase::Decode, Some(1));
         }
         let judged = judge_alone(&claim, catalog, &profiles);
-        let caught = judged.verdict_high.is_impossible() || judged.verdict_high == Verdict::Underspecified && !judged.exemptions.is_empty();
-        println!("{:4} {} {} {:?}: {} {:?}", row.impossible, row.machine, row.model, row.quant, judged.line, judged.exemptions.iter().map(|e| &e.words).collect::<Vec<_>>());
-        if row.impossible == "yes" && !caught || row.note.contains("plausible") && !row.note.contains("implausible") && judged.verdict.is_impossible() {
+        let caught = judged.verdict_high.is_impossible()
+            || judged.verdict_high == Verdict::Underspecified && !judged.exemptions.is_empty();
+        println!(
+            "{:4} {} {} {:?}: {} {:?}",
+            row.impossible,
+            row.machine,
+            row.model,
+            row.quant,
+            judged.line,
+            judged.exemptions.iter().map(|e| &e.words).collect::<Vec<_>>()
+        );
+        if row.impossible == "yes" && !caught
+            || row.note.contains("plausible")
+                && !row.note.contains("implausible")
+                && judged.verdict.is_impossible()
+        {
             wrong.push(format!("{} {}: {}", row.machine, row.model, judged.line));
         }
     }
@@ -182,7 +226,13 @@ fn configuration(dice: &mut Dice, quants: &[&str], catalog: &Catalog, profiles: 
         let fits = judged.exemptions.iter().all(|exemption| exemption.kind != "memory_gb");
         let big = model.params_b * 0.5 > 3.0 && model.shape.arch != "gpt-oss";
         let cached = machine.cache.as_ref().map_or(0.512, |cache| cache.value.gb()) < 0.6;
-        if let (Some(ceiling), true) = (judged.ceiling, fits && big && cached && !judged.line.contains("FLOP") && machine.kind != roofmark_facts::machine::MachineKind::Cpu) {
+        if let (Some(ceiling), true) = (
+            judged.ceiling,
+            fits && big
+                && cached
+                && !judged.line.contains("FLOP")
+                && machine.kind != roofmark_facts::machine::MachineKind::Cpu,
+        ) {
             return (claim, ceiling);
         }
     }
@@ -200,7 +250,8 @@ fn two_hundred_impossible_claims_are_caught_with_the_exemption_that_made_them() 
     let mut dice = Dice(20_261_124);
     for round in 0..200 {
         let wide = round % 4 == 0;
-        let quants: &[&str] = if wide { &["F16", "Q8_0", "FP8"] } else { &["Q4_K_M", "Q8_0", "F16", "Q6_K", "Q4_0", "FP8"] };
+        let quants: &[&str] =
+            if wide { &["F16", "Q8_0", "FP8"] } else { &["Q4_K_M", "Q8_0", "F16", "Q6_K", "Q4_0", "FP8"] };
         let (mut claim, ceiling) = configuration(&mut dice, quants, catalog, &profiles);
         let (kind, needs, rate) = match round % 4 {
             0 => ("bits_per_weight", None, ceiling * dice.between(1.35, 1.6)),
@@ -210,7 +261,13 @@ fn two_hundred_impossible_claims_are_caught_with_the_exemption_that_made_them() 
         };
         (claim.low, claim.high) = (rate, rate);
         let judged = judge_alone(&claim, catalog, &profiles);
-        assert_eq!(judged.verdict, Verdict::Impossible, "{}: {}", claim.machine.as_deref().unwrap_or_default(), judged.line);
+        assert_eq!(
+            judged.verdict,
+            Verdict::Impossible,
+            "{}: {}",
+            claim.machine.as_deref().unwrap_or_default(),
+            judged.line
+        );
         let asked = judged.exemptions.iter().find(|exemption| exemption.kind == kind);
         let asked = asked.map(|exemption| exemption.needs);
         assert!(asked.is_some(), "{kind} is not asked for: {:?}", judged.exemptions);
@@ -224,7 +281,11 @@ fn two_hundred_impossible_claims_are_caught_with_the_exemption_that_made_them() 
             _ => Claim { quant: Some("Q4_K_M".into()), ..claim.clone() },
         };
         let after = judge_alone(&saved, catalog, &profiles);
-        assert!(!after.verdict.is_impossible() || after.line.contains("FLOP"), "disclosed {kind}: {}", after.line);
+        assert!(
+            !after.verdict.is_impossible() || after.line.contains("FLOP"),
+            "disclosed {kind}: {}",
+            after.line
+        );
     }
 }
 
@@ -252,11 +313,21 @@ fn the_worked_cases_come_out_as_written() {
         "impossible: 30 to 45 tok/s × 41.9 GB = 1,258 to 1,886 GB/s; this machine has 614; ceiling 14.6. It would take 2.1 accepted tokens a pass, or 3 streams"
     );
     let spark = worked("nvidia-dgx-spark", "llama-3.1-70b", "FP8", 2.7, 2.7);
-    assert_eq!((spark.verdict, spark.ceiling.map(|rate| (rate * 100.0).round())), (Verdict::Consistent, Some(387.0)));
+    assert_eq!(
+        (spark.verdict, spark.ceiling.map(|rate| (rate * 100.0).round())),
+        (Verdict::Consistent, Some(387.0))
+    );
     let stock = worked("nvidia-dgx-spark", "gpt-oss-120b", "MXFP4-BF16", 59.5, 59.5);
     assert_eq!(stock.verdict, Verdict::Impossible);
-    assert!(stock.exemptions.iter().any(|exemption| exemption.kind == "requantised_bytes"), "{:?}", stock.exemptions);
-    assert_eq!(worked("nvidia-dgx-spark", "gpt-oss-120b", "MXFP4-ALL", 59.5, 59.5).verdict, Verdict::Consistent);
+    assert!(
+        stock.exemptions.iter().any(|exemption| exemption.kind == "requantised_bytes"),
+        "{:?}",
+        stock.exemptions
+    );
+    assert_eq!(
+        worked("nvidia-dgx-spark", "gpt-oss-120b", "MXFP4-ALL", 59.5, 59.5).verdict,
+        Verdict::Consistent
+    );
     let card = worked("nvidia-rtx-5090", "llama-3.1-70b", "Q4_K_M", 8.0, 12.0);
     assert_eq!((card.verdict, card.verdict_high), (Verdict::Underspecified, Verdict::Underspecified));
     assert!(card.exemptions.iter().any(|exemption| exemption.kind == "host_bandwidth"));

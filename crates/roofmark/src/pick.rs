@@ -13,7 +13,9 @@ pub fn model(name: &str) -> Result<&'static Model> {
             let slugs: Vec<&str> = found.iter().map(|found| found.model.slug.as_str()).collect();
             bail!("model `{name}` may be any of: {}", slugs.join(", "))
         }
-        Lookup::None { nearest } => bail!("model `{name}` is not in the catalog; nearest: {}", nearest.join(", ")),
+        Lookup::None { nearest } => {
+            bail!("model `{name}` is not in the catalog; nearest: {}", nearest.join(", "))
+        }
     }
 }
 

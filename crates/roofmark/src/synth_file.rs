@@ -19,7 +19,13 @@ pub fn file_name(model: &str, quant: &str, plan: &Plan, seed: u64) -> String {
 }
 
 /// The file `name` in `folder`, written if it is not there whole. `progress` gets tensor bytes written.
-pub fn cached(folder: &Path, name: &str, plan: &Plan, seed: u64, progress: impl FnMut(u64)) -> Result<PathBuf> {
+pub fn cached(
+    folder: &Path,
+    name: &str,
+    plan: &Plan,
+    seed: u64,
+    progress: impl FnMut(u64),
+) -> Result<PathBuf> {
     let path = folder.join(name);
     if is_whole(&path, plan) {
         return Ok(path);

@@ -4,8 +4,25 @@ use regex::Regex;
 use std::sync::LazyLock;
 
 const MONTHS: &[(&str, u32)] = &[
-    ("jan", 1), ("feb", 2), ("mar", 3), ("mär", 3), ("apr", 4), ("avr", 4), ("may", 5), ("mai", 5), ("jun", 6), ("juin", 6),
-    ("jul", 7), ("juil", 7), ("aug", 8), ("sep", 9), ("oct", 10), ("okt", 10), ("nov", 11), ("dec", 12), ("dez", 12),
+    ("jan", 1),
+    ("feb", 2),
+    ("mar", 3),
+    ("mär", 3),
+    ("apr", 4),
+    ("avr", 4),
+    ("may", 5),
+    ("mai", 5),
+    ("jun", 6),
+    ("juin", 6),
+    ("jul", 7),
+    ("juil", 7),
+    ("aug", 8),
+    ("sep", 9),
+    ("oct", 10),
+    ("okt", 10),
+    ("nov", 11),
+    ("dec", 12),
+    ("dez", 12),
 ];
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
@@ -45,7 +62,8 @@ pub(super) fn find(text: &str, base: usize) -> Vec<Date> {
 fn read(found: &regex::Captures<'_>, base: usize) -> Option<Date> {
     let whole = found.get(0)?;
     let number = |name: &str| found.name(name).and_then(|part| part.as_str().parse::<u32>().ok());
-    let mut date = Date { start: base + whole.start(), end: base + whole.end(), year: None, month: None, day: None };
+    let mut date =
+        Date { start: base + whole.start(), end: base + whole.end(), year: None, month: None, day: None };
     if let Some(iso) = found.name("iso") {
         date.year = iso.as_str().get(..4)?.parse().ok();
         date.month = iso.as_str().get(5..7)?.parse().ok();
@@ -87,7 +105,10 @@ pub(super) fn of_text(text: &str) -> Option<String> {
             from += 1;
         }
         let before = text[from..date.start].to_lowercase();
-        let stated = ["as of", "verified", "tested", "updated", "stand ", "written", "published", "limitations"].iter().any(|word| before.contains(word));
+        let stated =
+            ["as of", "verified", "tested", "updated", "stand ", "written", "published", "limitations"]
+                .iter()
+                .any(|word| before.contains(word));
         if let (true, Some(_), Some(month)) = (stated, date.month, date.due(None)) {
             let month = month[..7].to_owned();
             best = best.max(Some(month));

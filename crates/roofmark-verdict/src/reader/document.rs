@@ -172,7 +172,9 @@ fn push_line(text: &str, line: Range<usize>, blocks: &mut Vec<Block>) {
         return;
     }
     match blocks.last_mut() {
-        Some(Block { kind: Kind::Paragraph | Kind::Item(_), range }) if range.start < range.end => range.end = line.end,
+        Some(Block { kind: Kind::Paragraph | Kind::Item(_), range }) if range.start < range.end => {
+            range.end = line.end;
+        }
         _ => blocks.push(Block { kind: Kind::Paragraph, range: line }),
     }
 }
@@ -184,7 +186,8 @@ fn heading_level(words: &str) -> Option<usize> {
 
 fn item_depth(line: &str) -> Option<usize> {
     let body = line.trim_start();
-    let indent = line[..line.len() - body.len()].chars().map(|sign| if sign == '\t' { 4 } else { 1 }).sum::<usize>();
+    let indent =
+        line[..line.len() - body.len()].chars().map(|sign| if sign == '\t' { 4 } else { 1 }).sum::<usize>();
     let rest = body.strip_prefix(['-', '*', '+', '•', '–', '▪', '◦', '‣', '·', '・']).or_else(|| {
         let digits = body.bytes().take_while(u8::is_ascii_digit).count();
         if (1..=2).contains(&digits) { body[digits..].strip_prefix(['.', ')']) } else { None }
@@ -194,7 +197,8 @@ fn item_depth(line: &str) -> Option<usize> {
 
 /// How many of the next lines form a table.
 fn table_lines(text: &str, lines: &[Range<usize>]) -> usize {
-    let count = |sign: char| lines.iter().take_while(|line| text[(*line).clone()].matches(sign).count() >= 2).count();
+    let count =
+        |sign: char| lines.iter().take_while(|line| text[(*line).clone()].matches(sign).count() >= 2).count();
     let bars = lines.iter().take_while(|line| is_bar_row(&text[(*line).clone()])).count();
     if bars >= 2 {
         return bars;
@@ -340,8 +344,14 @@ mod tests {
     #[test]
     fn what_is_not_text_is_refused_with_its_place() {
         assert_eq!(Document::parse(b"ab\0c", Format::Text), Err(ReadError::Binary { offset: 2 }));
-        assert_eq!(Document::parse(b"caf\xe9", Format::Text), Err(ReadError::Encoding { byte: 0xe9, offset: 3 }));
-        assert!(matches!(Document::parse(&vec![b'a'; MAX_BYTES + 1], Format::Text), Err(ReadError::TooLong { .. })));
+        assert_eq!(
+            Document::parse(b"caf\xe9", Format::Text),
+            Err(ReadError::Encoding { byte: 0xe9, offset: 3 })
+        );
+        assert!(matches!(
+            Document::parse(&vec![b'a'; MAX_BYTES + 1], Format::Text),
+            Err(ReadError::TooLong { .. })
+        ));
         assert_eq!(kinds("\u{feff}ok", Format::Text), ["ok"]);
     }
 }

@@ -81,13 +81,17 @@ impl Frame {
 
     /// Conditions that `mentions` state without contradiction: an attribute with two values stays open.
     pub(super) fn of_statement(mentions: &[Mention], lexicon: &Lexicon) -> Self {
-        let mut frame = Self { machine: only_machine(mentions, lexicon), model: only_model(mentions), ..Self::default() };
-        frame.quant = only(mentions, |what| if let What::Quant(name) = what { Some(name.clone()) } else { None });
+        let mut frame =
+            Self { machine: only_machine(mentions, lexicon), model: only_model(mentions), ..Self::default() };
+        frame.quant =
+            only(mentions, |what| if let What::Quant(name) = what { Some(name.clone()) } else { None });
         frame.engine = only(mentions, |what| if let What::Engine(name) = what { Some(*name) } else { None });
-        frame.phase = only(mentions, |what| if let What::Phase(phase, n) = what { Some((*phase, *n)) } else { None });
+        frame.phase =
+            only(mentions, |what| if let What::Phase(phase, n) = what { Some((*phase, *n)) } else { None });
         frame.streams = only(mentions, |what| if let What::Streams(n) = what { Some(*n) } else { None });
         frame.context = only(mentions, |what| if let What::Context(n) = what { Some(*n) } else { None });
-        frame.speculation = only(mentions, |what| if let What::Speculation(on) = what { Some(*on) } else { None });
+        frame.speculation =
+            only(mentions, |what| if let What::Speculation(on) = what { Some(*on) } else { None });
         frame.accepted = only(mentions, |what| if let What::Accepted(n) = what { Some(*n) } else { None });
         frame.aggregate = mentions.iter().any(|mention| mention.what == What::Aggregate);
         frame.per_stream = mentions.iter().any(|mention| mention.what == What::PerStream);
@@ -108,7 +112,13 @@ impl Frame {
             ..Self::default()
         };
         let merged = said.or(&outer);
-        *self = Self { machine: merged.machine, model: merged.model, quant: merged.quant, engine: merged.engine, ..kept };
+        *self = Self {
+            machine: merged.machine,
+            model: merged.model,
+            quant: merged.quant,
+            engine: merged.engine,
+            ..kept
+        };
     }
 }
 
@@ -138,7 +148,8 @@ fn only_machine(mentions: &[Mention], lexicon: &Lexicon) -> Option<MachineSeen> 
     let seen: Vec<MachineSeen> = mentions.iter().filter_map(machine_of).collect();
     let first = seen.first()?;
     let family = &lexicon.machines[*first.machines.first()?].family;
-    let same = |other: &MachineSeen| other.machines.iter().any(|&index| lexicon.machines[index].family == *family);
+    let same =
+        |other: &MachineSeen| other.machines.iter().any(|&index| lexicon.machines[index].family == *family);
     if !seen.iter().all(same) {
         return None;
     }
@@ -160,16 +171,22 @@ fn machine_of(mention: &Mention) -> Option<MachineSeen> {
 }
 
 fn only_model(mentions: &[Mention]) -> Option<ModelSeen> {
-    let exact: Vec<&Mention> = mentions.iter().filter(|mention| matches!(mention.what, What::Model { .. })).collect();
+    let exact: Vec<&Mention> =
+        mentions.iter().filter(|mention| matches!(mention.what, What::Model { .. })).collect();
     if !exact.is_empty() {
         let What::Model { models, loose } = &exact[0].what else { return None };
-        let same = exact.iter().all(|mention| matches!(&mention.what, What::Model { models: other, .. } if other == models));
+        let same = exact
+            .iter()
+            .all(|mention| matches!(&mention.what, What::Model { models: other, .. } if other == models));
         return same.then(|| ModelSeen { models: models.clone(), loose: *loose, ..ModelSeen::default() });
     }
     let family = only(mentions, |what| if let What::Family(list) = what { Some(list.clone()) } else { None });
     let size = only(mentions, |what| if let What::Size(size) = what { Some(size.clone()) } else { None });
-    (family.is_some() || size.is_some())
-        .then(|| ModelSeen { family: family.unwrap_or_default(), size, ..ModelSeen::default() })
+    (family.is_some() || size.is_some()).then(|| ModelSeen {
+        family: family.unwrap_or_default(),
+        size,
+        ..ModelSeen::default()
+    })
 }
 
 /// Where a rate stands among the mentions of its stretch.
@@ -189,9 +206,17 @@ impl Around<'_> {
     /// The value nearest to the rate on either side.
     fn nearest<T>(&self, read: impl Fn(&Mention) -> Option<T>) -> Option<T> {
         let distance = |mention: &Mention| {
-            if mention.end <= self.start { self.start - mention.end } else { mention.start.saturating_sub(self.end) }
+            if mention.end <= self.start {
+                self.start - mention.end
+            } else {
+                mention.start.saturating_sub(self.end)
+            }
         };
-        self.mentions.iter().filter_map(|mention| Some((distance(mention), read(mention)?))).min_by_key(|(far, _)| *far).map(|(_, value)| value)
+        self.mentions
+            .iter()
+            .filter_map(|mention| Some((distance(mention), read(mention)?)))
+            .min_by_key(|(far, _)| *far)
+            .map(|(_, value)| value)
     }
 
     fn any(&self, what: &What) -> bool {
@@ -202,21 +227,29 @@ impl Around<'_> {
     pub(super) fn frame(&self) -> Frame {
         let mut machine = self.pick(machine_of);
         if let Some(seen) = &mut machine {
-            seen.cores = self.nearest(|mention| if let What::Cores(n) = mention.what { Some(n) } else { None });
+            seen.cores =
+                self.nearest(|mention| if let What::Cores(n) = mention.what { Some(n) } else { None });
         }
         Frame {
             machine,
             model: self.model(),
-            quant: self.pick(|mention| if let What::Quant(name) = &mention.what { Some(name.clone()) } else { None }),
-            engine: self.pick(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None }),
+            quant: self.pick(
+                |mention| if let What::Quant(name) = &mention.what { Some(name.clone()) } else { None },
+            ),
+            engine: self
+                .pick(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None }),
             context: self.nearest(|mention| if let What::Context(n) = mention.what { Some(n) } else { None }),
             streams: self.nearest(|mention| if let What::Streams(n) = mention.what { Some(n) } else { None }),
             batched: self.any(&What::Batched),
             aggregate: self.any(&What::Aggregate),
             per_stream: self.any(&What::PerStream),
-            phase: self.pick(|mention| if let What::Phase(phase, n) = mention.what { Some((phase, n)) } else { None }),
-            speculation: self.nearest(|mention| if let What::Speculation(on) = mention.what { Some(on) } else { None }),
-            accepted: self.nearest(|mention| if let What::Accepted(n) = mention.what { Some(n) } else { None }),
+            phase: self.pick(
+                |mention| if let What::Phase(phase, n) = mention.what { Some((phase, n)) } else { None },
+            ),
+            speculation: self
+                .nearest(|mention| if let What::Speculation(on) = mention.what { Some(on) } else { None }),
+            accepted: self
+                .nearest(|mention| if let What::Accepted(n) = mention.what { Some(n) } else { None }),
             offload: self.any(&What::Offload),
             bench: self.any(&What::BenchName),
             quant_carried: false,
@@ -238,10 +271,15 @@ impl Around<'_> {
         if let Some((models, loose)) = exact {
             return Some(ModelSeen { models, loose, ..ModelSeen::default() });
         }
-        let family = self.pick(|mention| if let What::Family(list) = &mention.what { Some(list.clone()) } else { None });
-        let size = self.pick(|mention| if let What::Size(size) = &mention.what { Some(size.clone()) } else { None });
-        (family.is_some() || size.is_some())
-            .then(|| ModelSeen { family: family.unwrap_or_default(), size, ..ModelSeen::default() })
+        let family = self
+            .pick(|mention| if let What::Family(list) = &mention.what { Some(list.clone()) } else { None });
+        let size =
+            self.pick(|mention| if let What::Size(size) = &mention.what { Some(size.clone()) } else { None });
+        (family.is_some() || size.is_some()).then(|| ModelSeen {
+            family: family.unwrap_or_default(),
+            size,
+            ..ModelSeen::default()
+        })
     }
 }
 
@@ -268,7 +306,10 @@ impl Whole<'_> {
         let frame = frame.or(&self.universal).or(&self.unique);
         let (machine, machines, devices) = self.machine(frame.machine.as_ref());
         let (model, models) = self.model(frame.model.as_ref(), rate.start);
-        let quant = frame.quant.clone().filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
+        let quant = frame
+            .quant
+            .clone()
+            .filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
         let (phase, prompt) = frame.phase.unwrap_or((Phase::Decode, None));
         let (phase, concurrency) = streams(phase, &frame);
         Some(Claim {
@@ -298,7 +339,9 @@ impl Whole<'_> {
     /// Sets the core count of the machine in `frame`; where that machine has no variants by cores, the text means the
     /// only other one that does.
     pub(super) fn with_cores(&self, frame: &mut Frame, cores: u32) {
-        let has = |machines: &[usize]| machines.iter().any(|&index| self.lexicon.machines[index].cores == Some(cores));
+        let has = |machines: &[usize]| {
+            machines.iter().any(|&index| self.lexicon.machines[index].cores == Some(cores))
+        };
         if let Some(machine) = &mut frame.machine
             && has(&machine.machines)
         {
@@ -315,7 +358,8 @@ impl Whole<'_> {
             }
         }
         if families.len() == 1 {
-            frame.machine = Some(MachineSeen { machines: first.clone(), cores: Some(cores), ..MachineSeen::default() });
+            frame.machine =
+                Some(MachineSeen { machines: first.clone(), cores: Some(cores), ..MachineSeen::default() });
         }
     }
 
@@ -326,7 +370,9 @@ impl Whole<'_> {
     }
 
     fn machine(&self, seen: Option<&MachineSeen>) -> (Option<String>, Vec<String>, Option<u32>) {
-        let Some(seen) = seen.filter(|seen| !seen.machines.is_empty()) else { return (None, Vec::new(), None) };
+        let Some(seen) = seen.filter(|seen| !seen.machines.is_empty()) else {
+            return (None, Vec::new(), None);
+        };
         let all = &self.lexicon.machines;
         let mut left = seen.machines.clone();
         narrow(&mut left, |index| seen.cores.is_some() && all[index].cores == seen.cores);
@@ -344,7 +390,11 @@ impl Whole<'_> {
         let family = &all[left[0]].family;
         let stated = |index: usize| {
             let slug = &all[index].slug;
-            let cores = seen.cores.filter(|n| all[index].cores == Some(*n)).map(|n| format!("-{n}c")).unwrap_or_default();
+            let cores = seen
+                .cores
+                .filter(|n| all[index].cores == Some(*n))
+                .map(|n| format!("-{n}c"))
+                .unwrap_or_default();
             *slug == format!("{family}{cores}")
         };
         if let Some(&plain) = left.iter().find(|&&index| stated(index)) {
@@ -354,7 +404,9 @@ impl Whole<'_> {
             let cores = seen.cores.map(|n| format!("-{n}c")).unwrap_or_default();
             return format!("{family}{cores}");
         }
-        left.iter().find(|&&index| !all[index].specific).map_or_else(|| all[left[0]].slug.clone(), |&index| all[index].slug.clone())
+        left.iter()
+            .find(|&&index| !all[index].specific)
+            .map_or_else(|| all[left[0]].slug.clone(), |&index| all[index].slug.clone())
     }
 
     /// Slug or class of the model that is seen at `at`, and the catalog models that it can mean.
@@ -367,7 +419,12 @@ impl Whole<'_> {
             let index = meant.unwrap_or(first);
             return (Some(all[index].slug.clone()), vec![all[index].slug.clone()]);
         }
-        let sized: Vec<usize> = seen.family.iter().copied().filter(|&index| seen.size.is_some() && all[index].size == seen.size).collect();
+        let sized: Vec<usize> = seen
+            .family
+            .iter()
+            .copied()
+            .filter(|&index| seen.size.is_some() && all[index].size == seen.size)
+            .collect();
         if let Some(&first) = sized.first() {
             return (Some(all[first].slug.clone()), vec![all[first].slug.clone()]);
         }
@@ -376,14 +433,18 @@ impl Whole<'_> {
         }
         match &seen.size {
             Some(size) => (Some(size.clone()), Vec::new()),
-            None if seen.family.len() == 1 => (Some(all[seen.family[0]].slug.clone()), vec![all[seen.family[0]].slug.clone()]),
+            None if seen.family.len() == 1 => {
+                (Some(all[seen.family[0]].slug.clone()), vec![all[seen.family[0]].slug.clone()])
+            }
             None => (None, seen.family.iter().map(|&index| all[index].slug.clone()).collect()),
         }
     }
 
     /// The model of this size that the text names last before `at`, else first after it.
     fn mentioned(&self, size: Option<&String>, at: usize) -> Option<usize> {
-        let same = |&&(_, index): &&(usize, usize)| size.is_some() && self.lexicon.models[index].size.as_ref() == size;
+        let same = |&&(_, index): &&(usize, usize)| {
+            size.is_some() && self.lexicon.models[index].size.as_ref() == size
+        };
         let split = self.models.partition_point(|&(place, _)| place < at);
         let before = self.models[..split].iter().rev().take(64).find(same);
         before.or_else(|| self.models[split..].iter().take(64).find(same)).map(|&(_, index)| index)

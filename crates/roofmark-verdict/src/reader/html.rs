@@ -46,8 +46,15 @@ fn without_attributes(html: &str) -> String {
 /// Bytes of `<name` or `</name` at the start of `text`; 1 where no tag starts.
 fn tag_name(text: &str) -> usize {
     let slash = usize::from(text[1..].starts_with('/'));
-    let letters = text[1 + slash..].bytes().take_while(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'<')).count();
-    if text[1 + slash..].starts_with(|sign: char| sign.is_ascii_alphabetic()) { 1 + slash + letters } else { 1 }
+    let letters = text[1 + slash..]
+        .bytes()
+        .take_while(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'<'))
+        .count();
+    if text[1 + slash..].starts_with(|sign: char| sign.is_ascii_alphabetic()) {
+        1 + slash + letters
+    } else {
+        1
+    }
 }
 
 /// Bytes up to and with the `>` that ends a tag; quotes count where they follow `=`.
@@ -139,7 +146,9 @@ impl Page {
                 self.flush();
                 self.preformatted = false;
             }
-            b"td" | b"th" | b"tr" | b"li" | b"title" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => self.flush(),
+            b"td" | b"th" | b"tr" | b"li" | b"title" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
+                self.flush();
+            }
             _ if is_block(name) => self.flush(),
             _ => {}
         }
@@ -201,12 +210,11 @@ impl Page {
         let range = trimmed(&self.document.text, self.start..self.document.text.len());
         let kind = self.kind.take().unwrap_or(Kind::Paragraph);
         match self.table.as_mut().and_then(|rows| rows.last_mut()) {
-            Some(row) if self.in_cell => {
-                if self.cells < MAX_CELLS {
-                    self.cells += 1;
-                    row.push(range);
-                }
+            Some(row) if self.in_cell && self.cells < MAX_CELLS => {
+                self.cells += 1;
+                row.push(range);
             }
+            Some(_) if self.in_cell => {}
             _ if !range.is_empty() => self.document.blocks.push(Block { kind, range }),
             _ => {}
         }
@@ -220,7 +228,8 @@ impl Page {
     fn end_table(&mut self) {
         let Some(mut rows) = self.table.take() else { return };
         rows.retain(|row| !row.is_empty());
-        let (Some(first), Some(last)) = (rows.first().and_then(|row| row.first()), rows.last().and_then(|row| row.last()))
+        let (Some(first), Some(last)) =
+            (rows.first().and_then(|row| row.first()), rows.last().and_then(|row| row.last()))
         else {
             return;
         };

@@ -53,8 +53,16 @@ const ENGINES: &[(&str, &[&str])] = &[
     (
         "llama.cpp",
         &[
-            "llama.cpp", "llama cpp", "llamacpp", "llama-bench", "llama-server", "llama-cli", "llama-batched-bench",
-            "llama_perf_context_print", "llama_print_timings", "ik_llama.cpp",
+            "llama.cpp",
+            "llama cpp",
+            "llamacpp",
+            "llama-bench",
+            "llama-server",
+            "llama-cli",
+            "llama-batched-bench",
+            "llama_perf_context_print",
+            "llama_print_timings",
+            "ik_llama.cpp",
         ],
     ),
     ("ollama", &["ollama"]),
@@ -77,7 +85,8 @@ const ENGINES: &[(&str, &[&str])] = &[
 ];
 
 /// Words that may follow a model's name without changing its shape.
-const TAILS: &[&str] = &["instruct", "chat", "it", "gguf", "hf", "base", "qat", "text", "latest", "model", "moe"];
+const TAILS: &[&str] =
+    &["instruct", "chat", "it", "gguf", "hf", "base", "qat", "text", "latest", "model", "moe"];
 
 impl Lexicon {
     /// Collects the spellings of a catalog's names.
@@ -120,7 +129,8 @@ impl Lexicon {
             specific: machine.slug.split('-').any(is_attribute),
         });
         let plain = machine.slug.split_once('-').map_or(machine.slug.as_str(), |(_, rest)| rest);
-        let names = machine.aliases.iter().map(String::as_str).chain([machine.name.as_str(), &machine.slug, plain]);
+        let names =
+            machine.aliases.iter().map(String::as_str).chain([machine.name.as_str(), &machine.slug, plain]);
         for name in names {
             let spelling = split(name);
             let bare = without_attributes(&spelling);
@@ -167,7 +177,12 @@ impl Lexicon {
     }
 
     /// Names in `text`, whose words are `words` (counted from `base`): where they stand and what they mean.
-    pub(super) fn scan<'a>(&'a self, text: &str, base: usize, words: &[Word]) -> Vec<(Range<usize>, &'a Named)> {
+    pub(super) fn scan<'a>(
+        &'a self,
+        text: &str,
+        base: usize,
+        words: &[Word],
+    ) -> Vec<(Range<usize>, &'a Named)> {
         let mut found = Vec::new();
         let mut index = 0;
         while index < words.len() {
@@ -188,11 +203,14 @@ impl Lexicon {
 
     fn longest<'a>(&'a self, text: &str, base: usize, words: &[Word]) -> Option<(usize, &'a Named)> {
         let first = words.first()?;
-        let plural = first.text.strip_suffix('s').filter(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
+        let plural =
+            first.text.strip_suffix('s').filter(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
         let list = self.spellings.get(first.text.as_str()).or_else(|| self.spellings.get(plural?))?;
         let fits = list.iter().filter(|(spelling, _)| matches(text, base, words, spelling));
-        let exact = |spelling: &[String]| spelling.last() == words.get(spelling.len() - 1).map(|word| &word.text);
-        fits.max_by_key(|(spelling, _)| (spelling.len(), exact(spelling))).map(|(spelling, named)| (spelling.len(), named))
+        let exact =
+            |spelling: &[String]| spelling.last() == words.get(spelling.len() - 1).map(|word| &word.text);
+        fits.max_by_key(|(spelling, _)| (spelling.len(), exact(spelling)))
+            .map(|(spelling, named)| (spelling.len(), named))
     }
 }
 
@@ -214,7 +232,8 @@ fn ends_in_digit(word: &str) -> bool {
 }
 
 fn is_tail(text: &str, base: usize, words: &[Word], at: usize) -> bool {
-    TAILS.contains(&words[at].text.as_str()) && joins(&text[words[at - 1].range.end - base..words[at].range.start - base])
+    TAILS.contains(&words[at].text.as_str())
+        && joins(&text[words[at - 1].range.end - base..words[at].range.start - base])
 }
 
 /// Words of a name.
@@ -232,7 +251,13 @@ fn push_new(list: &mut Vec<usize>, index: usize) {
 fn is_usable(spelling: &[String]) -> bool {
     match spelling {
         [] => false,
-        [one] => one.len() >= 3 && !matches!(one.as_str(), "max" | "pro" | "ultra" | "mini" | "gpu" | "cpu" | "395" | "digits" | "orin"),
+        [one] => {
+            one.len() >= 3
+                && !matches!(
+                    one.as_str(),
+                    "max" | "pro" | "ultra" | "mini" | "gpu" | "cpu" | "395" | "digits" | "orin"
+                )
+        }
         _ => true,
     }
 }
@@ -240,19 +265,25 @@ fn is_usable(spelling: &[String]) -> bool {
 /// Whether a word is a size in parameters, such as `70b` or `0.5b`.
 pub(super) fn is_size(word: &str) -> bool {
     word.strip_suffix(['b', 'm']).is_some_and(|number| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && number.len() <= 5
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && number.len() <= 5
     })
 }
 
 fn is_attribute(part: &str) -> bool {
-    let digits = |text: Option<&str>| text.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let digits = |text: Option<&str>| {
+        text.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+    };
     digits(part.strip_suffix("gb")) || digits(part.strip_suffix('c'))
 }
 
 /// A spelling without memory sizes and core counts.
 fn without_attributes(spelling: &[String]) -> Vec<String> {
-    let number = |at: usize| spelling.get(at).is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    let unit = |at: usize, units: &[&str]| spelling.get(at).is_some_and(|word| units.contains(&word.as_str()));
+    let number =
+        |at: usize| spelling.get(at).is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let unit =
+        |at: usize, units: &[&str]| spelling.get(at).is_some_and(|word| units.contains(&word.as_str()));
     let mut kept = Vec::new();
     let mut at = 0;
     while at < spelling.len() {
@@ -269,5 +300,6 @@ fn without_attributes(spelling: &[String]) -> Vec<String> {
 }
 
 fn is_gigabytes(word: &str) -> bool {
-    word.strip_suffix('g').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    word.strip_suffix('g')
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

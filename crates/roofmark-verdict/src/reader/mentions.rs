@@ -149,7 +149,8 @@ impl Finder<'_> {
     fn drop_hosts(&mut self, lexicon: &Lexicon) {
         let module = |mention: &Mention| matches!(&mention.what, What::Machine { machines, .. } if machines.iter().all(|&index| lexicon.machines[index].slug.starts_with("ddr")));
         let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
-        let better = self.mentions.iter().any(|mention| machine(mention) && !module(mention)) || SERVER.is_match(self.part);
+        let better = self.mentions.iter().any(|mention| machine(mention) && !module(mention))
+            || SERVER.is_match(self.part);
         if better {
             self.mentions.retain(|mention| !module(mention));
         }
@@ -170,7 +171,10 @@ impl Finder<'_> {
         if let Some(&first) = named.models.first() {
             let version = super::lexicon::split(&lexicon.models[first].slug);
             let said = super::lexicon::split(written);
-            let loose = said.len() == 2 && version.len() > 2 && is_size(&said[1]) && !version[1].starts_with(&said[1]);
+            let loose = said.len() == 2
+                && version.len() > 2
+                && is_size(&said[1])
+                && !version[1].starts_with(&said[1]);
             return Some(What::Model { models: named.models.clone(), loose });
         }
         named.engine.map(What::Engine)
@@ -187,7 +191,10 @@ impl Finder<'_> {
         if written.bytes().all(|byte| byte.is_ascii_digit() || byte == b's') && !self.is_card_number(range) {
             return None;
         }
-        if written.len() <= 5 && !written.contains(|sign: char| sign.is_uppercase() || sign.is_ascii_digit()) && written != "spark" {
+        if written.len() <= 5
+            && !written.contains(|sign: char| sign.is_uppercase() || sign.is_ascii_digit())
+            && written != "spark"
+        {
             return None;
         }
         if written == "spark" && !self.before(range.start, 8).to_lowercase().ends_with("dgx ") {
@@ -205,16 +212,25 @@ impl Finder<'_> {
         let before = self.before(range.start, 4);
         let after = self.after(range.end, 12).trim_start().to_lowercase();
         let priced = before.trim_end().ends_with(['$', '€', '£', '.', ',', '¥']);
-        let counted = ["tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", ".", "dollar", "euro", "x "]
-            .iter()
-            .any(|unit| after.starts_with(unit) && !(*unit == "." && !after[1..].starts_with(|c: char| c.is_ascii_digit())));
+        let units = [
+            "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", "dollar", "euro",
+            "x ",
+        ];
+        let decimal =
+            after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|sign: char| sign.is_ascii_digit()));
+        let counted = decimal || units.iter().any(|unit| after.starts_with(unit));
         !priced && !counted
     }
 
     /// A machine behind "than", "vs" and the like is no subject, unless a rate of its own follows it.
     fn compare(&mut self) {
         let machine = |what: &What| matches!(what, What::Machine { .. });
-        let followed = |mentions: &[Mention]| mentions.iter().find(|mention| machine(&mention.what) || matches!(mention.what, What::Rate { .. })).is_some_and(|mention| !machine(&mention.what));
+        let followed = |mentions: &[Mention]| {
+            mentions
+                .iter()
+                .find(|mention| machine(&mention.what) || matches!(mention.what, What::Rate { .. }))
+                .is_some_and(|mention| !machine(&mention.what))
+        };
         for at in 0..self.mentions.len() {
             let start = self.mentions[at].start;
             if let What::Machine { machines, .. } = &self.mentions[at].what
@@ -228,18 +244,29 @@ impl Finder<'_> {
 
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
         let before = self.before(range.start, 28).to_lowercase();
+        if let Some(count) = counted_in_chinese(&before) {
+            return Some(count);
+        }
         let before = ["nvidia ", "geforce ", "linked ", "apple ", "amd ", "radeon ", "used "]
             .iter()
-            .fold(before.trim_end().to_owned() + " ", |text, word| text.strip_suffix(word).map_or(text.clone(), |rest| format!("{} ", rest.trim_end())));
+            .fold(before.trim_end().to_owned() + " ", |text, word| {
+                text.strip_suffix(word).map_or(text.clone(), |rest| format!("{} ", rest.trim_end()))
+            });
         let before = before.trim_end();
-        let digits: String = before.trim_end_matches(['x', '×', ' ', '*']).chars().rev().take_while(char::is_ascii_digit).collect();
+        let digits: String = before
+            .trim_end_matches(['x', '×', ' ', '*'])
+            .chars()
+            .rev()
+            .take_while(char::is_ascii_digit)
+            .collect();
         if before.ends_with(['x', '×']) && (1..=2).contains(&digits.len()) {
             return digits.chars().rev().collect::<String>().parse().ok().filter(|n| (1..=64).contains(n));
         }
         let after = self.after(range.end, 14).to_lowercase();
         let after = after.trim_start_matches([' ', '(', 's']);
         if let Some(rest) = after.strip_prefix(['x', '×'])
-            && let Some(count) = rest.trim_start().chars().next().and_then(|sign| sign.to_digit(10)).filter(|count| *count > 0)
+            && let Some(count) =
+                rest.trim_start().chars().next().and_then(|sign| sign.to_digit(10)).filter(|count| *count > 0)
         {
             return Some(count);
         }
@@ -295,15 +322,21 @@ impl Finder<'_> {
     /// Whether the number at `range` stands on its own: no part of a name, a price or a longer number.
     fn stands_alone(&self, range: &Range<usize>) -> bool {
         let last = self.before(range.start, 4).chars().next_back();
-        let glued = last.is_some_and(|sign| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | ',' | '$' | '€' | '£' | '±'));
+        let glued = last.is_some_and(|sign| {
+            sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | ',' | '$' | '€' | '£' | '±')
+        });
         !glued && self.is_free(range)
     }
 
     fn rate(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
-        let place = |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
+        let place =
+            |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
         let (a, unit) = (place("a")?, place("unit")?);
-        let first = self.number(found.name("a")?.as_str(), found.name("ak").is_some()).filter(|_| self.stands_alone(&a));
-        let second = place("b").and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
+        let first = self
+            .number(found.name("a")?.as_str(), found.name("ak").is_some())
+            .filter(|_| self.stands_alone(&a));
+        let second = place("b")
+            .and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
         let Some((second, b)) = second else {
             let low = first?;
             self.list_before(&a, group);
@@ -317,7 +350,12 @@ impl Finder<'_> {
                 self.take(a.start..unit.end);
                 self.push(a.start..unit.end, What::Rate { low, high: second, group });
             }
-            Some(low) if !matches!(separator.as_str(), "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y") => {
+            Some(low)
+                if !matches!(
+                    separator.as_str(),
+                    "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
+                ) =>
+            {
                 self.list_before(&a, group);
                 self.take(a.start..unit.end);
                 self.push(a.clone(), What::Rate { low, high: low, group });
@@ -337,9 +375,13 @@ impl Finder<'_> {
         let between = ["between", "zwischen", "entre", "tra", "von", "de", "from", "desde", "des"]
             .iter()
             .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
-        let moved = separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
-        let joined = matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
-        low <= high && !moved && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
+        let moved =
+            separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
+        let joined =
+            matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        low <= high
+            && !moved
+            && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
             && high <= low * 12.0
             && !(is_year(low) && low * 2.0 < high)
     }
@@ -370,11 +412,17 @@ impl Finder<'_> {
         let range = self.base + a.start()..self.base + found.get(0)?.end();
         let low = self.number(a.as_str(), false)?;
         let unit_follows = self.after(range.end, 10).trim_start().to_lowercase();
-        let other = ["ms", "s ", "w", "gb", "%", "x", "×", "tok", "t/s", "k "].iter().any(|unit| unit_follows.starts_with(unit));
+        let other = ["ms", "s ", "w", "gb", "%", "x", "×", "tok", "t/s", "k "]
+            .iter()
+            .any(|unit| unit_follows.starts_with(unit));
         if !self.is_free(&range) || other {
             return None;
         }
-        let high = found.name("b").and_then(|b| self.number(b.as_str(), false)).filter(|high| *high >= low).unwrap_or(low);
+        let high = found
+            .name("b")
+            .and_then(|b| self.number(b.as_str(), false))
+            .filter(|high| *high >= low)
+            .unwrap_or(low);
         self.take(range.clone());
         self.push(range, What::Rate { low, high, group });
         Some(())
@@ -396,9 +444,12 @@ impl Finder<'_> {
         let whole = found.get(0)?;
         let range = self.base + whole.start()..self.base + whole.end();
         let time = self.number(found.name("a")?.as_str(), false)?;
-        let seconds = if found.name("unit")?.as_str().to_lowercase().starts_with('m') { time / 1000.0 } else { time };
+        let seconds =
+            if found.name("unit")?.as_str().to_lowercase().starts_with('m') { time / 1000.0 } else { time };
         let rate_follows = self.after(range.end, 40).to_lowercase();
-        let doubled = rate_follows.contains("tokens per second") || rate_follows.contains("t/s") || rate_follows.contains("tok/s");
+        let doubled = rate_follows.contains("tokens per second")
+            || rate_follows.contains("t/s")
+            || rate_follows.contains("tok/s");
         if !self.stands_alone(&range) || doubled {
             return None;
         }
@@ -437,7 +488,7 @@ impl Finder<'_> {
         if bare && self.is_quarter(&range, &name) {
             return None;
         }
-        if self.after(range.end, 1).starts_with(|sign: char| sign.is_alphanumeric() || sign == '_') {
+        if self.after(range.end, 1).starts_with(|sign: char| sign.is_ascii_alphanumeric() || sign == '_') {
             return None;
         }
         if part("k").is_some() {
@@ -464,9 +515,23 @@ impl Finder<'_> {
         let before = before.trim_end();
         after.trim_start().starts_with("20")
             || after.trim_start_matches([' ', '–', '-']).starts_with('Q')
-            || ["in", "by", "until", "of", "early", "late", "during", "estimated", "for", "–", "-", "im", "bis"]
-                .iter()
-                .any(|word| before.ends_with(word))
+            || [
+                "in",
+                "by",
+                "until",
+                "of",
+                "early",
+                "late",
+                "during",
+                "estimated",
+                "for",
+                "–",
+                "-",
+                "im",
+                "bis",
+            ]
+            .iter()
+            .any(|word| before.ends_with(word))
     }
 
     fn contexts(&mut self) {
@@ -484,9 +549,10 @@ impl Finder<'_> {
         if found.name("zero").is_some() {
             return Some(0);
         }
-        let (number, kilo) = [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck")]
-            .iter()
-            .find_map(|(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())))?;
+        let (number, kilo) =
+            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck")].iter().find_map(
+                |(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())),
+            )?;
         let value = numbers::value(number.as_str(), self.decimal)?;
         let tokens = if kilo { value * kilo_of(value) } else { value };
         ((16.0..=2e7).contains(&tokens) || kilo || tokens == 0.0).then_some(tokens as u64)
@@ -498,9 +564,12 @@ impl Finder<'_> {
             for found in pattern.captures_iter(part) {
                 let Some(whole) = found.get(0) else { continue };
                 let number = found.name("n").or_else(|| found.name("m"));
-                let count = number.and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
+                let count = number
+                    .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
                 let range = self.base + whole.start()..self.base + whole.end();
-                if let Some(count) = count.filter(|count| (1..=2048).contains(count) && self.stands_alone(&range)) {
+                if let Some(count) =
+                    count.filter(|count| (1..=2048).contains(count) && self.stands_alone(&range))
+                {
                     self.push(range, What::Streams(count));
                 }
             }
@@ -516,11 +585,15 @@ impl Finder<'_> {
         for found in PREFILL.captures_iter(part) {
             let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
             if let Some(whole) = found.get(0) {
-                phases.push((self.base + whole.start()..self.base + whole.end(), What::Phase(Phase::Prefill, prompt)));
+                phases.push((
+                    self.base + whole.start()..self.base + whole.end(),
+                    What::Phase(Phase::Prefill, prompt),
+                ));
             }
         }
         for found in DECODE.find_iter(part) {
-            phases.push((self.base + found.start()..self.base + found.end(), What::Phase(Phase::Decode, None)));
+            phases
+                .push((self.base + found.start()..self.base + found.end(), What::Phase(Phase::Decode, None)));
         }
         phases.sort_by_key(|(range, _)| range.start);
         let mut end = 0;
@@ -546,7 +619,9 @@ impl Finder<'_> {
         }
         self.speculation();
         for found in CORES.captures_iter(part) {
-            if let (Some(whole), Some(cores), None) = (found.get(0), found["n"].parse().ok(), found.name("or")) {
+            if let (Some(whole), Some(cores), None) =
+                (found.get(0), found["n"].parse().ok(), found.name("or"))
+            {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }
@@ -560,8 +635,12 @@ impl Finder<'_> {
             let range = self.base + found.start()..self.base + found.end();
             let before = self.before(range.start, 14).to_lowercase();
             let after = self.after(range.end, 14).to_lowercase();
-            let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"].iter().any(|word| before.trim_end().ends_with(word))
-                || ["off", "disabled", "aus"].iter().any(|word| after.trim_start_matches([' ', '=', ':', '(']).starts_with(word));
+            let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
+                .iter()
+                .any(|word| before.trim_end().ends_with(word))
+                || ["off", "disabled", "aus"]
+                    .iter()
+                    .any(|word| after.trim_start_matches([' ', '=', ':', '(']).starts_with(word));
             self.push(range, What::Speculation(!off));
         }
         for found in ACCEPTED.captures_iter(self.part) {
@@ -574,12 +653,23 @@ impl Finder<'_> {
 
     fn sizes(&mut self, words: &[Word]) {
         for (at, word) in words.iter().enumerate() {
-            if !(word.text.ends_with('b') && is_size(&word.text)) || !self.is_free(&word.range) {
+            if !word.text.ends_with('b') || !is_size(&word.text) || !self.is_free(&word.range) {
                 continue;
             }
+            let active = at > 0 && words[at - 1].text == "a" && words[at - 1].range.end == word.range.start;
             let next: Vec<&str> = words[at + 1..].iter().take(2).map(|word| word.text.as_str()).collect();
-            let other = ["draft", "drafter", "param", "params", "parameter", "parameters", "active", "aktive", "total"];
-            if !next.iter().take(1).any(|word| other.contains(word)) {
+            let other = [
+                "draft",
+                "drafter",
+                "param",
+                "params",
+                "parameter",
+                "parameters",
+                "active",
+                "aktive",
+                "total",
+            ];
+            if !active && !next.iter().take(1).any(|word| other.contains(word)) {
                 self.push(word.range.clone(), What::Size(word.text.clone()));
             }
         }
@@ -610,6 +700,17 @@ fn count_word(word: &str) -> Option<u64> {
     })
 }
 
+/// Two or more cards in Chinese or Japanese: `两张 RTX 3090`, `4台の`.
+fn counted_in_chinese(before: &str) -> Option<u32> {
+    let before = before.trim_end_matches([' ', 'の']);
+    let stem = before.strip_suffix(['张', '張', '块', '塊', '台', '枚', '卡', '片']).unwrap_or(before);
+    let sign = stem.chars().next_back()?;
+    let written = [('两', 2), ('兩', 2), ('双', 2), ('二', 2), ('三', 3), ('四', 4), ('八', 8)];
+    let counted = stem.len() < before.len() || sign == '双';
+    let digit = sign.to_digit(10).filter(|count| *count > 0 && counted);
+    digit.or_else(|| written.iter().find(|(word, _)| *word == sign && counted).map(|&(_, count)| count))
+}
+
 fn floor(text: &str, mut at: usize) -> usize {
     at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -622,16 +723,19 @@ fn floor(text: &str, mut at: usize) -> usize {
 fn gigabytes(text: &str) -> Option<u32> {
     let words = words(text, 0);
     words.windows(2).find_map(|pair| {
-        let unit = matches!(pair[1].text.as_str(), "gb" | "gib" | "go") && pair[1].range.start - pair[0].range.end <= 3;
+        let unit = matches!(pair[1].text.as_str(), "gb" | "gib" | "go")
+            && pair[1].range.start - pair[0].range.end <= 3;
         let next = &text[pair[1].range.end..];
-        let memory = unit && !next.trim_start().starts_with("/s") && !text[..pair[0].range.start].ends_with('$');
+        let memory =
+            unit && !next.trim_start().starts_with("/s") && !text[..pair[0].range.start].ends_with('$');
         memory.then(|| pair[0].text.parse().ok()).flatten()
     })
 }
 
 fn quant_other(found: &Captures<'_>) -> Option<String> {
     if let Some(name) = found.name("fp") {
-        let plain: String = name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
+        let plain: String =
+            name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
         return Some(match plain.as_str() {
             "BFLOAT16" => "BF16".into(),
             "FP16" | "FLOAT16" | "HALFPRECISION" | "FULLPRECISION" => "F16".into(),
@@ -640,7 +744,8 @@ fn quant_other(found: &Captures<'_>) -> Option<String> {
         });
     }
     if let Some(name) = found.name("int") {
-        let plain: String = name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
+        let plain: String =
+            name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
         return Some(match plain.as_str() {
             "W4A16" | "W4A4" => "INT4".into(),
             "W8A8" => "INT8".into(),

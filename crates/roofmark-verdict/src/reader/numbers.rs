@@ -18,14 +18,18 @@ pub(super) fn decimal_of(text: &str) -> Decimal {
     let (mut comma, mut point) = (0usize, 0usize);
     let bytes = text.as_bytes();
     for at in 1..bytes.len().saturating_sub(1) {
-        if matches!(bytes[at], b',' | b'.') && bytes[at - 1].is_ascii_digit() && bytes[at + 1].is_ascii_digit() {
+        if matches!(bytes[at], b',' | b'.')
+            && bytes[at - 1].is_ascii_digit()
+            && bytes[at + 1].is_ascii_digit()
+        {
             let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits != 3 {
                 *(if bytes[at] == b',' { &mut comma } else { &mut point }) += 1;
             }
         }
     }
-    if comma_language(text) && (comma > 0 || point == 0 || !english(text)) { Decimal::Comma } else if comma > point { Decimal::Comma } else { Decimal::Point }
+    let language = comma_language(text) && (comma > 0 || point == 0 || !english(text));
+    if language || comma > point { Decimal::Comma } else { Decimal::Point }
 }
 
 fn english(text: &str) -> bool {
@@ -35,9 +39,10 @@ fn english(text: &str) -> bool {
 /// Whether the small words are those of a language with decimal commas.
 fn comma_language(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "der", "die", "das", "mit", "und", "ist", "auf", "bei", "nicht", "ein", "eine", "le", "la", "les", "des", "une",
-        "avec", "sur", "est", "et", "el", "los", "las", "con", "una", "por", "que", "para", "il", "di", "per", "dei",
-        "della", "em", "com", "do", "da", "uma", "van", "het", "een", "voor", "jest", "och", "på",
+        "der", "die", "das", "mit", "und", "ist", "auf", "bei", "nicht", "ein", "eine", "le", "la", "les",
+        "des", "une", "avec", "sur", "est", "et", "el", "los", "las", "con", "una", "por", "que", "para",
+        "il", "di", "per", "dei", "della", "em", "com", "do", "da", "uma", "van", "het", "een", "voor",
+        "jest", "och", "på",
     ];
     const ENGLISH: &[&str] =
         &["the", "with", "and", "of", "is", "on", "at", "for", "in", "to", "my", "all", "are", "it", "that"];
@@ -54,7 +59,10 @@ fn word_share(text: &str, words: &[&str]) -> usize {
 
 /// The value of `text`, which matches [`NUMBER`].
 pub(super) fn value(text: &str, decimal: Decimal) -> Option<f64> {
-    let plain: String = text.chars().filter(|sign| !matches!(sign, '\'' | '’' | '\u{a0}' | '\u{202f}' | '\u{2009}' | ' ')).collect();
+    let plain: String = text
+        .chars()
+        .filter(|sign| !matches!(sign, '\'' | '’' | '\u{a0}' | '\u{202f}' | '\u{2009}' | ' '))
+        .collect();
     let marks = plain.matches([',', '.']).count();
     let last = plain.rfind([',', '.']);
     let Some(last) = last else { return plain.parse().ok() };

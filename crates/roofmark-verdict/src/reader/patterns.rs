@@ -19,8 +19,8 @@ macro_rules! pattern {
 const UNIT: &str = concat!(
     r"(?:(?:tokens?|toks?|tks?|tkn|jetons?|トークン|令牌|词元|토큰)",
     r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|each)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?\b|秒|초)",
-    r"|\bt\s?/\s?s(?:ec)?\b|t\.?p\.?s\b|tokens?\s*每秒|toks?ps\b)"
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?(?-u:\b)|秒|초)",
+    r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
 pattern!(
@@ -55,16 +55,16 @@ pattern!(
 pattern!(
     /// llama.cpp's and Unsloth's quantizations.
     QUANT_K = concat!(
-        r"(?i)\b(?P<ud>UD[-_ ])?(?P<q>I?Q[1-8])",
-        r"(?:[-_ ]?(?P<k>K)(?:[-_ ]?(?P<size>XXS|XS|XL|S|M|L)\b|\s?-\s?(?P<long>Medium|Small|Large)\b)?|[-_](?P<n>0|1|NL|XXS|XS|S|M)\b)?"
+        r"(?i)(?-u:\b)(?P<ud>UD[-_ ])?(?P<q>I?Q[1-8])",
+        r"(?:[-_ ]?(?P<k>K)(?:[-_ ]?(?P<size>XXS|XS|XL|S|M|L)(?-u:\b)|\s?-\s?(?P<long>Medium|Small|Large)(?-u:\b))?|[-_](?P<n>0|1|NL|XXS|XS|S|M)(?-u:\b))?"
     )
 );
 pattern!(
     /// Other number formats.
     QUANT_OTHER = concat!(
-        r"(?i)\b(?:(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
+        r"(?i)(?-u:\b)(?:(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
         r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ)|(?P<gptq>GPTQ)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
-        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)\b"
+        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)(?-u:\b)"
     )
 );
 pattern!(
@@ -108,7 +108,7 @@ pattern!(
     STREAMS = concat!(
         r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|deux|quatre|huit|dos|cuatro|ocho)\+?(?:[- ]way)?\s*",
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
-        r"(?:users?|clients?|streams?|requests?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
+        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
         r"|(?P<m>\d{1,4})\s*(?:个|路)?(?:并发|並列|同時)"
     )
 );

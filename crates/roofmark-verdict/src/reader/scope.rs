@@ -4,10 +4,10 @@ use super::document::{Block, Document, Kind};
 use super::frame::{Around, Frame, MachineSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
-use super::{Named, Sentence};
 use super::numbers::{self, Decimal};
 use super::patterns::*;
 use super::sentences::sentences;
+use super::{Named, Sentence};
 use super::{dates, table};
 use roofmark_facts::claim::{Claim, Phase};
 use std::ops::Range;
@@ -25,12 +25,15 @@ pub(super) struct Found {
 /// All claims of `document`.
 pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     let decimal = numbers::decimal_of(&document.text);
-    let parts: Vec<Vec<Part>> = document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
+    let parts: Vec<Vec<Part>> =
+        document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
     let whole = whole(document, &parts, lexicon);
     let mut reader = Scope {
         whole: &whole,
         decimal,
-        year: dates::of_text(&document.text).and_then(|month| month[..4].parse().ok()).or_else(|| common_year(&parts)),
+        year: dates::of_text(&document.text)
+            .and_then(|month| month[..4].parse().ok())
+            .or_else(|| common_year(&parts)),
         carry: Frame::default(),
         headings: Vec::new(),
         items: Vec::new(),
@@ -50,10 +53,11 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
 
 /// Quantizations that a text names in sentences or in claims, each once.
 fn quants(parts: &[Vec<Part>], claims: &[Claim]) -> Vec<String> {
-    let named = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
-        What::Quant(name) => Some(name.clone()),
-        _ => None,
-    });
+    let named =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+            What::Quant(name) => Some(name.clone()),
+            _ => None,
+        });
     let mut all: Vec<String> = named.chain(claims.iter().filter_map(|claim| claim.quant.clone())).collect();
     all.sort();
     all.dedup();
@@ -86,7 +90,8 @@ fn chunks(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        let end = text[start..end].rfind([' ', ',', ';', '\t']).filter(|at| *at > 0).map_or(end, |at| start + at);
+        let end =
+            text[start..end].rfind([' ', ',', ';', '\t']).filter(|at| *at > 0).map_or(end, |at| start + at);
         chunks.push(start..end);
         start = end;
     }
@@ -113,7 +118,13 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
             statements.extend(part.mentions.iter().cloned());
             if UNIVERSAL.is_match(&text[part.range.clone()]) {
                 let said = Frame::of_statement(&part.mentions, lexicon);
-                universal = universal.or(&Frame { machine: said.machine, quant: said.quant, engine: said.engine, model: said.model, ..Frame::default() });
+                universal = universal.or(&Frame {
+                    machine: said.machine,
+                    quant: said.quant,
+                    engine: said.engine,
+                    model: said.model,
+                    ..Frame::default()
+                });
             }
         }
     }
@@ -124,8 +135,19 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
     }
     models.sort_unstable();
     let unique = Frame::of_statement(&statements, lexicon);
-    let unique = Frame { machine: unique.machine, quant: unique.quant, engine: unique.engine, model: unique.model, ..Frame::default() };
-    let mut engines: Vec<&str> = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None }).collect();
+    let unique = Frame {
+        machine: unique.machine,
+        quant: unique.quant,
+        engine: unique.engine,
+        model: unique.model,
+        ..Frame::default()
+    };
+    let mut engines: Vec<&str> = parts
+        .iter()
+        .flatten()
+        .flat_map(|part| &part.mentions)
+        .filter_map(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None })
+        .collect();
     engines.sort_unstable();
     engines.dedup();
     Whole { lexicon, text, universal, unique, models, engines: engines.len(), machines: machines(parts) }
@@ -146,10 +168,11 @@ fn machines(parts: &[Vec<Part>]) -> Vec<Vec<usize>> {
 }
 
 fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
-    let years = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
-        What::Date(date) => date.year,
-        _ => None,
-    });
+    let years =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+            What::Date(date) => date.year,
+            _ => None,
+        });
     let mut counts = std::collections::BTreeMap::new();
     for year in years {
         *counts.entry(year).or_insert(0) += 1;
@@ -208,11 +231,17 @@ impl Scope<'_> {
         let above = self.headings.iter().rposition(|(other, _)| *other < level);
         self.headings.truncate(above.map_or(0, |at| at + 1));
         let mut frame = self.headings.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
-        if self.headings.is_empty() && level > 1 || self.headings.len() == 1 && level > 1 {
-            frame = frame.or(&Frame { engine: self.carry.engine, quant: self.carry.quant.clone(), ..Frame::default() });
+        if self.headings.len() <= 1 && level > 1 {
+            frame = frame.or(&Frame {
+                engine: self.carry.engine,
+                quant: self.carry.quant.clone(),
+                ..Frame::default()
+            });
         }
         let named: Vec<&Mention> = parts.iter().flat_map(|part| &part.mentions).collect();
-        if !named.iter().any(|mention| matches!(mention.what, What::Machine { .. } | What::Model { .. } | What::Family(_))) {
+        if !named.iter().any(|mention| {
+            matches!(mention.what, What::Machine { .. } | What::Model { .. } | What::Family(_))
+        }) {
             frame = frame.or(&self.carry);
             frame.context = frame.context.or(self.carry.context);
             frame.streams = frame.streams.or(self.carry.streams);
@@ -245,10 +274,16 @@ impl Scope<'_> {
     /// Reads one sentence and notes what it is about.
     fn read(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
         self.sentence(part, frame, hints);
-        let slugs = |machines: &[usize]| machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>();
+        let slugs = |machines: &[usize]| {
+            machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>()
+        };
         let machines = part.mentions.iter().filter_map(|mention| match &mention.what {
-            What::Machine { machines, .. } => Some(Named { start: mention.start, slugs: slugs(machines), compared: false }),
-            What::Compared(machines) => Some(Named { start: mention.start, slugs: slugs(machines), compared: true }),
+            What::Machine { machines, .. } => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: false })
+            }
+            What::Compared(machines) => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: true })
+            }
             _ => None,
         });
         let machines: Vec<_> = machines.collect();
@@ -271,7 +306,7 @@ impl Scope<'_> {
         let groups = segments(self.whole.text, part);
         let mut previous: Option<Frame> = None;
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
-        let later = later_frames(&locals);
+        let later = later_frames(self.whole.text, &locals, &groups);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
             if let Some(previous) = &previous {
@@ -295,28 +330,64 @@ impl Scope<'_> {
             previous = Some(seen);
         }
         if let Some(last) = previous {
-            let machine = last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
-            let kept = Frame { machine, model: last.model, quant: last.quant, engine: last.engine, ..Frame::default() };
-            *frame = Frame { context: frame.context, streams: frame.streams, phase: frame.phase, unit: frame.unit, ..kept };
+            let machine =
+                last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
+            let kept = Frame {
+                machine,
+                model: last.model,
+                quant: last.quant,
+                engine: last.engine,
+                ..Frame::default()
+            };
+            *frame = Frame {
+                context: frame.context,
+                streams: frame.streams,
+                phase: frame.phase,
+                unit: frame.unit,
+                ..kept
+            };
         }
     }
 
     /// Rates that a flattened table repeats without unit or machine: "4–6 (today)". They mean the machine of which the
     /// text states the same rate elsewhere.
     fn echoes(&mut self, part: &Part) {
-        let echoes: Vec<(&Mention, f64, f64)> = part.mentions.iter().filter_map(|mention| match mention.what {
-            What::Echo { low, high } => Some((mention, low, high)),
-            _ => None,
-        }).collect();
-        let twin = |low: f64, high: f64| self.claims.iter().find(|claim| (claim.low, claim.high) == (low, high) && claim.machine.is_some());
+        let echoes: Vec<(&Mention, f64, f64)> = part
+            .mentions
+            .iter()
+            .filter_map(|mention| match mention.what {
+                What::Echo { low, high } => Some((mention, low, high)),
+                _ => None,
+            })
+            .collect();
+        let twin = |low: f64, high: f64| {
+            self.claims.iter().find(|claim| (claim.low, claim.high) == (low, high) && claim.machine.is_some())
+        };
         let Some(model) = echoes.iter().find_map(|&(_, low, high)| twin(low, high)).cloned() else { return };
         for (at, &(mention, low, high)) in echoes.iter().enumerate() {
             let end = echoes.get(at + 1).map_or(part.range.end, |next| next.0.start);
-            let own: Vec<Mention> = part.mentions.iter().filter(|other| other.start >= mention.start && other.end <= end).cloned().collect();
+            let own: Vec<Mention> = part
+                .mentions
+                .iter()
+                .filter(|other| other.start >= mention.start && other.end <= end)
+                .cloned()
+                .collect();
             let said = Frame::of_statement(&own, self.whole.lexicon);
             let (phase, concurrency) = super::frame::streams(Phase::Decode, &said);
-            let due = own.iter().find_map(|other| if let What::Date(date) = &other.what { date.due(self.year) } else { None });
-            let claim = Claim { low, high, phase, concurrency, forecast: due.is_some(), due, start: mention.start, end: mention.end, ..model.clone() };
+            let due = own.iter().find_map(|other| {
+                if let What::Date(date) = &other.what { date.due(self.year) } else { None }
+            });
+            let claim = Claim {
+                low,
+                high,
+                phase,
+                concurrency,
+                forecast: due.is_some(),
+                due,
+                start: mention.start,
+                end: mention.end,
+                ..model.clone()
+            };
             self.claims.push(Claim { text: self.whole.text[part.range.clone()].to_owned(), ..claim });
         }
     }
@@ -363,8 +434,12 @@ impl Scope<'_> {
         let start = part.range.start.max(group.range.start);
         let before = &text[start..rate.start.max(start)];
         let clause = before.rsplit([',', ';', ':', '，', '(', '—']).next().unwrap_or(before);
-        let excused = ["not bad", "not only", "not just", "nicht nur", "doesn't fit", "no problem"].iter().any(|words| clause.to_lowercase().contains(words));
-        let denied = DENIAL.find_iter(clause).last().is_some_and(|found| clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but "));
+        let excused = ["not bad", "not only", "not just", "nicht nur", "doesn't fit", "no problem"]
+            .iter()
+            .any(|words| clause.to_lowercase().contains(words));
+        let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
+            clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
+        });
         denied && !excused || WISH.is_match(clause)
     }
 
@@ -373,15 +448,21 @@ impl Scope<'_> {
         let within = |mention: &&Mention| mention.start < group.range.end && mention.end <= group.range.end;
         let modal = part.mentions.iter().filter(within).any(|mention| mention.what == What::Modal);
         let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
-        let date = part.mentions.iter().filter(|mention| mention.start >= group.range.start || modal).find_map(|mention| match &mention.what {
-            What::Date(date) => {
-                let from = floor(self.whole.text, mention.start.saturating_sub(12));
-                let before = self.whole.text[from..mention.start].to_lowercase();
-                let due = ["by ", "until ", "bis ", "before ", "expect"].iter().any(|word| before.contains(word));
-                (!stated.iter().any(|word| before.contains(word)) && (modal || due)).then(|| date.due(self.year))
-            }
-            _ => None,
-        });
+        let date =
+            part.mentions.iter().filter(|mention| mention.start >= group.range.start || modal).find_map(
+                |mention| match &mention.what {
+                    What::Date(date) => {
+                        let from = floor(self.whole.text, mention.start.saturating_sub(12));
+                        let before = self.whole.text[from..mention.start].to_lowercase();
+                        let due = ["by ", "until ", "bis ", "before ", "expect"]
+                            .iter()
+                            .any(|word| before.contains(word));
+                        (!stated.iter().any(|word| before.contains(word)) && (modal || due))
+                            .then(|| date.due(self.year))
+                    }
+                    _ => None,
+                },
+            );
         date.filter(|_| modal || group.names_due(part, self.whole.text))
     }
 }
@@ -396,15 +477,31 @@ fn floor(text: &str, mut at: usize) -> usize {
 /// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
-    let quantity = |mention: &Mention| matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2;
-    ENGINE_LABEL.is_match(text) || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
+    let quantity = |mention: &Mention| {
+        matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2
+    };
+    ENGINE_LABEL.is_match(text)
+        || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
-/// For each segment, what later segments of the sentence say (used where nothing earlier says it).
-fn later_frames(locals: &[Frame]) -> Vec<Frame> {
+/// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
+/// quantization and engine reach back only to a rate that stands bare.
+fn later_frames(text: &str, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
     let mut later = vec![Frame::default(); locals.len()];
     for at in (1..locals.len()).rev() {
-        later[at - 1] = Frame::default().or(&locals[at]).or(&later[at]);
+        let joint = text[groups[at].range.start..].trim_start().to_lowercase();
+        if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
+            .iter()
+            .any(|word| joint.starts_with(word))
+        {
+            continue;
+        }
+        let mut said = Frame::default().or(&locals[at]).or(&later[at]);
+        let own = &locals[at - 1];
+        if own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.engine.is_some() {
+            (said.quant, said.engine) = (None, None);
+        }
+        later[at - 1] = said;
     }
     later
 }
@@ -423,7 +520,11 @@ impl Segment {
         let from = part.mentions.partition_point(|mention| mention.start < self.range.start);
         let to = part.mentions.partition_point(|mention| mention.start < self.range.end);
         let (first, last) = (self.rates[0], self.rates[self.rates.len() - 1]);
-        Around { mentions: &part.mentions[from..to], start: part.mentions[first].start, end: part.mentions[last].end }
+        Around {
+            mentions: &part.mentions[from..to],
+            start: part.mentions[first].start,
+            end: part.mentions[last].end,
+        }
     }
 
     fn names_due(&self, part: &Part, text: &str) -> bool {
@@ -435,12 +536,15 @@ impl Segment {
     /// Pairs the `at`-th of several rates with the `at`-th of as many machines, models or quantizations before them.
     fn align(&self, part: &Part, at: usize, frame: &mut Frame) {
         let around = self.around(part);
-        let before: Vec<Mention> = around.mentions.iter().filter(|mention| mention.end <= around.start).cloned().collect();
+        let before: Vec<Mention> =
+            around.mentions.iter().filter(|mention| mention.end <= around.start).cloned().collect();
         let nth = |same: fn(&What) -> bool| {
             let list: Vec<&Mention> = before.iter().filter(|mention| same(&mention.what)).collect();
             (list.len() == self.rates.len()).then(|| list[at].clone())
         };
-        let one = |mention: Option<Mention>| mention.map(|mention| Around { mentions: &[mention], start: usize::MAX, end: usize::MAX }.frame());
+        let one = |mention: Option<Mention>| {
+            mention.map(|mention| Around { mentions: &[mention], start: usize::MAX, end: usize::MAX }.frame())
+        };
         if let Some(own) = one(nth(|what| matches!(what, What::Machine { .. }))) {
             frame.machine = own.machine;
         }
@@ -459,7 +563,8 @@ impl Segment {
 
 /// Divides a sentence so that each stretch holds one rate, or several that belong together.
 fn segments(text: &str, part: &Part) -> Vec<Segment> {
-    let rates: Vec<usize> = (0..part.mentions.len()).filter(|&at| matches!(part.mentions[at].what, What::Rate { .. })).collect();
+    let rates: Vec<usize> =
+        (0..part.mentions.len()).filter(|&at| matches!(part.mentions[at].what, What::Rate { .. })).collect();
     let mut segments: Vec<Segment> = Vec::new();
     let mut start = part.range.start;
     for &index in &rates {
@@ -486,7 +591,10 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
 
 /// Whether the words between two rates lead from one to the other.
 fn is_lead(gap: &str) -> bool {
-    matches!(gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(), "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒")
+    matches!(
+        gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
+        "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
+    )
 }
 
 /// Where the stretch of the first of two rates ends.
@@ -519,8 +627,31 @@ fn boundary(text: &str, gap: Range<usize>) -> usize {
 
 fn connective(rest: &str) -> bool {
     const WORDS: &[&str] = &[
-        " and ", " und ", " et ", " y ", " while ", " but ", " vs ", " vs. ", " against ", " versus ", " compared ", " whereas ", " während ",
-        " mientras ", " tandis ", " aber ", " gegen ", " e o ", " e il ", " e a ", " / ", " – ", " - ", " than ", " instead ",
+        " and ",
+        " und ",
+        " et ",
+        " y ",
+        " while ",
+        " but ",
+        " vs ",
+        " vs. ",
+        " against ",
+        " versus ",
+        " compared ",
+        " whereas ",
+        " während ",
+        " mientras ",
+        " tandis ",
+        " aber ",
+        " gegen ",
+        " e o ",
+        " e il ",
+        " e a ",
+        " / ",
+        " – ",
+        " - ",
+        " than ",
+        " instead ",
     ];
     WORDS.iter().any(|word| rest.starts_with(word))
 }

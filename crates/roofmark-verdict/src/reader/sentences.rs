@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 const ABBREVIATIONS: &[&str] =
-    &["approx", "ca", "vs", "e.g", "i.e", "incl", "z.b", "bzw", "etc", "no", "nr", "env", "max", "min", "avg", "resp", "u.a", "ver", "fig"];
+    &["approx", "ca", "vs", "e.g", "i.e", "incl", "z.b", "bzw", "etc", "nr", "resp", "u.a"];
 
 /// Sentences of `text[range]` in order, white space trimmed, empty ones left out.
 pub(super) fn sentences(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
@@ -39,8 +39,15 @@ fn ends(part: &str, at: usize, sign: char) -> bool {
 }
 
 fn is_abbreviation(before: &str) -> bool {
-    let word = before.rsplit(|sign: char| sign.is_whitespace() || sign == '(').next().unwrap_or_default().to_lowercase();
-    ABBREVIATIONS.contains(&word.as_str()) || before.ends_with(|sign: char| sign.is_ascii_digit()) && word.len() <= 2 && before.trim_start().len() <= 2
+    let word = before
+        .rsplit(|sign: char| sign.is_whitespace() || sign == '(')
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    ABBREVIATIONS.contains(&word.as_str())
+        || before.ends_with(|sign: char| sign.is_ascii_digit())
+            && word.len() <= 2
+            && before.trim_start().len() <= 2
 }
 
 #[cfg(test)]

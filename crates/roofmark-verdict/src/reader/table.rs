@@ -76,13 +76,29 @@ impl Table<'_> {
     }
 
     fn has_header(&self) -> bool {
-        let numbers = self.rows[0].iter().filter(|cell| CELL.is_match(self.cell(cell)) && !self.cell(cell).is_empty()).count();
+        let numbers = self.rows[0]
+            .iter()
+            .filter(|cell| CELL.is_match(self.cell(cell)) && !self.cell(cell).is_empty())
+            .count();
         numbers * 2 < self.rows[0].len().max(1)
     }
 
     /// A table of two columns, labels and values.
     fn is_labels(&self) -> bool {
-        let labels = ["model", "gpu", "machine", "engine", "quant", "quantization", "backend", "hardware", "context", "device", "system", "runtime"];
+        let labels = [
+            "model",
+            "gpu",
+            "machine",
+            "engine",
+            "quant",
+            "quantization",
+            "backend",
+            "hardware",
+            "context",
+            "device",
+            "system",
+            "runtime",
+        ];
         let plain = |row: &Row| self.cell(&row[0]).trim_matches(['*', ':', ' ']).to_lowercase();
         let pairs = self.rows.iter().all(|row| row.len() == 2);
         pairs && self.rows.iter().filter(|row| labels.contains(&plain(row).as_str())).count() >= 2
@@ -93,7 +109,8 @@ impl Table<'_> {
         for row in self.rows {
             let range = row[0].start..row[1].end;
             let mentions = self.mentions(&range);
-            let rates: Vec<&Mention> = mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
+            let rates: Vec<&Mention> =
+                mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
             if rates.is_empty() {
                 let said = Frame::of_statement(&mentions, self.whole.lexicon);
                 carry.update(said, true);
@@ -112,14 +129,22 @@ impl Table<'_> {
         let corner = header && self.rows[0].first().is_some_and(|cell| UNIT_ONLY.is_match(self.cell(cell)));
         let mut columns: Vec<Column> = (0..width).map(|at| self.column(at, header)).collect();
         let any_rate = columns.iter().any(|column| column.role == Role::Rate);
-        let batched_bench = columns.iter().any(|column| column.role == Role::Rate && column.frame.phase.is_some_and(|(phase, _)| phase == Phase::Prefill))
-            && self.rows[0].iter().any(|cell| self.cell(cell).contains("S_TG"));
+        let batched_bench = columns.iter().any(|column| {
+            column.role == Role::Rate && column.frame.phase.is_some_and(|(phase, _)| phase == Phase::Prefill)
+        }) && self.rows[0].iter().any(|cell| self.cell(cell).contains("S_TG"));
         for (at, column) in columns.iter_mut().enumerate().skip(1) {
-            let entity = column.frame.machine.is_some() || column.frame.model.is_some() || column.frame.quant.is_some() || column.frame.streams.is_some() || column.frame.engine.is_some() || column.frame.phase.is_some() || column.frame.context.is_some();
+            let entity = column.frame.machine.is_some()
+                || column.frame.model.is_some()
+                || column.frame.quant.is_some()
+                || column.frame.streams.is_some()
+                || column.frame.engine.is_some()
+                || column.frame.phase.is_some()
+                || column.frame.context.is_some();
             if column.role == Role::Open && entity && !any_rate && (corner || carry.unit) {
                 column.role = Role::Rate;
             }
-            if batched_bench && self.rows[0].get(at).is_some_and(|cell| self.cell(cell).starts_with("S t/s")) {
+            if batched_bench && self.rows[0].get(at).is_some_and(|cell| self.cell(cell).starts_with("S t/s"))
+            {
                 column.role = Role::Other;
             }
         }
@@ -134,7 +159,9 @@ impl Table<'_> {
         let mentions = self.mentions(cell);
         let frame = Frame::of_statement(&mentions, self.whole.lexicon);
         let words = text.replace('_', " ");
-        let timed = text.starts_with("T_") || text.to_lowercase().contains("token (ms") || text.to_lowercase().contains("first token");
+        let timed = text.starts_with("T_")
+            || text.to_lowercase().contains("token (ms")
+            || text.to_lowercase().contains("first token");
         let role = if UNIT_ONLY.is_match(&words) && !timed {
             Role::Rate
         } else if STREAMS_LABEL.is_match(&text) {
@@ -156,25 +183,42 @@ impl Table<'_> {
         let label = self.cell(first);
         let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label);
         let own = self.row_frame(row, columns);
-        let named = own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.phase.is_some();
+        let named =
+            own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.phase.is_some();
         if priced && !named {
             return;
         }
         let frame = own.or_all(above);
+        let told = UNIT_ONLY.is_match(label) || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
         let place = first.start..row[row.len() - 1].end;
         for (at, cell) in row.iter().enumerate() {
-            let Some(column) = columns.get(at).filter(|column| matches!(column.role, Role::Rate | Role::Open)) else { continue };
-            self.rate_cell(cell, at, column, &frame, &place, claims);
+            let Some(column) =
+                columns.get(at).filter(|column| matches!(column.role, Role::Rate | Role::Open))
+            else {
+                continue;
+            };
+            let entity = column.frame.machine.is_some()
+                || column.frame.model.is_some()
+                || column.frame.quant.is_some();
+            let plain = column.role == Role::Rate || told && at > 0 && entity;
+            self.rate_cell(cell, plain && (at > 0 || column.frame.unit), column, &frame, &place, claims);
         }
     }
 
-    fn rate_cell(&self, cell: &Range<usize>, at: usize, column: &Column, row: &Frame, place: &Range<usize>, claims: &mut Vec<Claim>) {
+    fn rate_cell(
+        &self,
+        cell: &Range<usize>,
+        plain: bool,
+        column: &Column,
+        row: &Frame,
+        place: &Range<usize>,
+        claims: &mut Vec<Claim>,
+    ) {
         let mentions = self.mentions(cell);
-        let rates: Vec<&Mention> = mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
+        let rates: Vec<&Mention> =
+            mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
         if rates.is_empty() {
-            if column.role == Role::Rate && (at > 0 || column.frame.unit)
-                && let Some(rate) = self.plain_rate(cell)
-            {
+            if plain && let Some(rate) = self.plain_rate(cell) {
                 claims.extend(self.whole.claim(&rate, column.frame.clone().or_all(row), place));
             }
             return;
@@ -224,7 +268,7 @@ impl Table<'_> {
         let kilo = text.ends_with('k');
         let value = numbers::value(text.trim_end_matches('k').trim(), self.decimal)?;
         let factor = if kilo { 1024.0 } else { 1.0 };
-        (value >= 0.0 && value < 1e8).then_some((value * factor) as u64)
+        (0.0..1e8).contains(&value).then_some((value * factor) as u64)
     }
 }
 

@@ -39,7 +39,8 @@ fn word_end(signs: &[(usize, char)], index: usize) -> usize {
     if is_ideograph(first) {
         return index + 1;
     }
-    let letters = signs[index..].iter().take_while(|(_, sign)| sign.is_alphabetic() && !is_ideograph(*sign)).count();
+    let letters =
+        signs[index..].iter().take_while(|(_, sign)| sign.is_alphabetic() && !is_ideograph(*sign)).count();
     index + letters
 }
 
@@ -47,7 +48,9 @@ fn number_end(signs: &[(usize, char)], index: usize) -> usize {
     let digit = |at: usize| signs.get(at).is_some_and(|(_, sign)| sign.is_ascii_digit());
     let letter = |at: usize| signs.get(at).is_some_and(|(_, sign)| sign.is_ascii_alphabetic());
     let mut end = index;
-    while digit(end) || (signs.get(end).is_some_and(|(_, sign)| *sign == '.') && digit(end + 1) && end > index) {
+    while digit(end)
+        || (signs.get(end).is_some_and(|(_, sign)| *sign == '.') && digit(end + 1) && end > index)
+    {
         end += 1;
     }
     if letter(end) && !letter(end + 1) { end + 1 } else { end }
@@ -92,7 +95,8 @@ mod tests {
 
     #[test]
     fn names_are_split_the_same_however_they_are_written() {
-        let split = |text: &str| words(text, 0).into_iter().map(|word| word.text).collect::<Vec<_>>().join("|");
+        let split =
+            |text: &str| words(text, 0).into_iter().map(|word| word.text).collect::<Vec<_>>().join("|");
         assert_eq!(split("Qwen3:8b"), "qwen|3|8b");
         assert_eq!(split("qwen 3 8B"), "qwen|3|8b");
         assert_eq!(split("Llama-3.1-8B-Instruct"), "llama|3.1|8b|instruct");

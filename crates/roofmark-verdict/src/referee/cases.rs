@@ -62,22 +62,28 @@ pub fn of<'a>(claim: &Claim, catalog: &'a Catalog, profiles: &Profiles) -> Vec<C
 fn machines<'a>(claim: &Claim, catalog: &'a Catalog) -> Vec<&'a Machine> {
     let mut found: Vec<&Machine> = Vec::new();
     for machine in claim.machines.iter().filter_map(|slug| catalog.machine(slug)) {
-        let bandwidth = |machine: &Machine| machine.bandwidth.as_ref().map(|known| known.value.get().to_bits());
+        let bandwidth =
+            |machine: &Machine| machine.bandwidth.as_ref().map(|known| known.value.get().to_bits());
         let memory = |machine: &Machine| machine.memory.as_ref().map(|known| known.value.get().to_bits());
-        let same = |other: &&Machine| bandwidth(other) == bandwidth(machine) && (memory(other) == memory(machine) || memory(machine).is_none());
+        let same = |other: &&Machine| {
+            bandwidth(other) == bandwidth(machine)
+                && (memory(other) == memory(machine) || memory(machine).is_none())
+        };
         if !found.iter().any(same) && found.len() < MOST {
             found.push(machine);
         }
     }
-    roomiest(found)
+    roomiest(&found)
 }
 
 /// Of machines with the same bandwidth the one with most memory: the doubt is decided for the claim.
-fn roomiest(found: Vec<&Machine>) -> Vec<&Machine> {
-    let bandwidth = |machine: &Machine| machine.bandwidth.as_ref().map_or(0, |known| known.value.get().to_bits());
+fn roomiest<'a>(found: &[&'a Machine]) -> Vec<&'a Machine> {
+    let bandwidth =
+        |machine: &Machine| machine.bandwidth.as_ref().map_or(0, |known| known.value.get().to_bits());
     let memory = |machine: &Machine| machine.memory.as_ref().map_or(f64::INFINITY, |known| known.value.get());
     let best = |machine: &&Machine| {
-        let larger = |other: &&Machine| bandwidth(other) == bandwidth(machine) && memory(other) > memory(machine);
+        let larger =
+            |other: &&Machine| bandwidth(other) == bandwidth(machine) && memory(other) > memory(machine);
         !found.iter().any(larger)
     };
     found.iter().copied().filter(best).collect()
@@ -85,7 +91,13 @@ fn roomiest(found: Vec<&Machine>) -> Vec<&Machine> {
 
 /// Models, and whether they only stand for a size class.
 fn models<'a>(claim: &Claim, catalog: &'a Catalog) -> Vec<(&'a Model, bool)> {
-    let named: Vec<_> = claim.models.iter().filter_map(|slug| catalog.model(slug)).take(MOST).map(|model| (model, false)).collect();
+    let named: Vec<_> = claim
+        .models
+        .iter()
+        .filter_map(|slug| catalog.model(slug))
+        .take(MOST)
+        .map(|model| (model, false))
+        .collect();
     if !named.is_empty() {
         return named;
     }
@@ -115,13 +127,22 @@ impl Storage {
         });
         let approximate = self.quant.as_ref().is_none_or(|quant| quant.approximate);
         let doubt = if approximate || class { 1.15 } else { 1.0 };
-        Case { machine, model: model.slug.clone(), quant: self.quant, label: self.label, profile, doubt, quant_open: self.open }
+        Case {
+            machine,
+            model: model.slug.clone(),
+            quant: self.quant,
+            label: self.label,
+            profile,
+            doubt,
+            quant_open: self.open,
+        }
     }
 }
 
 /// The model at `bits` per weight throughout.
 fn scaled(model: &Model, bits: f64) -> Profile {
-    let mut profile = Quant::parse("F16").map(|half| model.profile(&half)).unwrap_or_else(|_| unreachable!("F16 is a quantization"));
+    let mut profile = Quant::parse("F16")
+        .map_or_else(|_| unreachable!("F16 is a quantization"), |half| model.profile(&half));
     let factor = bits / 16.0;
     for bytes in [&mut profile.tensor_bytes, &mut profile.fixed_bytes, &mut profile.head_bytes] {
         *bytes = Bytes(bytes.get() * factor);
@@ -189,10 +210,19 @@ fn gpt_oss(label: Option<&str>, engine: &str) -> Vec<Storage> {
     let stated = label.map(str::to_uppercase).unwrap_or_default();
     let labels: &[&str] = match engine {
         "vllm" | "sglang" | "tensorrt-llm" | "transformers" if !stated.contains("BF16") => {
-            return ["MXFP4-BF16", "MXFP4-ALL"].iter().filter_map(|label| Storage::known(label, true)).collect();
+            return ["MXFP4-BF16", "MXFP4-ALL"]
+                .iter()
+                .filter_map(|label| Storage::known(label, true))
+                .collect();
         }
-        _ if stated.starts_with("MLX") || engine.contains("mlx") => &["MLX-MXFP4-Q8", "MLX-MXFP4", "MXFP4-ALL"],
-        "llama.cpp" | "llama-server" | "ollama" | "lm-studio" if stated.is_empty() || stated.starts_with("MXFP4") => &["MXFP4"],
+        _ if stated.starts_with("MLX") || engine.contains("mlx") => {
+            &["MLX-MXFP4-Q8", "MLX-MXFP4", "MXFP4-ALL"]
+        }
+        "llama.cpp" | "llama-server" | "ollama" | "lm-studio"
+            if stated.is_empty() || stated.starts_with("MXFP4") =>
+        {
+            &["MXFP4"]
+        }
         _ if stated.is_empty() || stated == "MXFP4" || stated == "FP4" => &["MXFP4", "MXFP4-BF16"],
         _ => &[],
     };
@@ -205,5 +235,12 @@ fn gpt_oss(label: Option<&str>, engine: &str) -> Vec<Storage> {
 
 /// Bits per weight of labels such as `EXL2-4.0bpw`.
 fn bits_of(label: &str) -> Option<f64> {
-    label.to_lowercase().strip_suffix("bpw")?.trim_start_matches("exl2-").trim_start_matches("exl3-").parse().ok().filter(|bits| (1.0..=16.0).contains(bits))
+    label
+        .to_lowercase()
+        .strip_suffix("bpw")?
+        .trim_start_matches("exl2-")
+        .trim_start_matches("exl3-")
+        .parse()
+        .ok()
+        .filter(|bits| (1.0..=16.0).contains(bits))
 }

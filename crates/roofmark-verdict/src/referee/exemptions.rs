@@ -27,7 +27,11 @@ pub(super) fn of(claim: &Claim, case: &Case<'_>, outcome: &Outcome, catalog: &Ca
     }
     let ratio = if close { (ratio * case.doubt).max(1.0) } else { ratio };
     if claim.phase == Phase::Prefill {
-        found.push(make("cached_share", 1.0 - 1.0 / ratio, format!("{}% of the prompt answered from a prefix cache", (100.0 - 100.0 / ratio).ceil())));
+        found.push(make(
+            "cached_share",
+            1.0 - 1.0 / ratio,
+            format!("{}% of the prompt answered from a prefix cache", (100.0 - 100.0 / ratio).ceil()),
+        ));
         found.push(devices(claim, ratio));
         return found;
     }
@@ -39,7 +43,11 @@ pub(super) fn of(claim: &Claim, case: &Case<'_>, outcome: &Outcome, catalog: &Ca
     found.extend(bits(case, ratio));
     found.extend(requantised(claim, case, catalog));
     if case.machine.owner_memory_clock && ratio <= OVERCLOCK {
-        found.push(make("memory_clock", ratio, format!("memory overclocked by {}%", ((ratio - 1.0) * 100.0).ceil())));
+        found.push(make(
+            "memory_clock",
+            ratio,
+            format!("memory overclocked by {}%", ((ratio - 1.0) * 100.0).ceil()),
+        ));
     }
     found.extend(prefill(claim, case));
     found
@@ -67,7 +75,13 @@ fn devices(claim: &Claim, ratio: f64) -> Exemption {
 fn bits(case: &Case<'_>, ratio: f64) -> Option<Exemption> {
     let now = case.profile.tensor_bytes.get() * 8.0 / case.profile.params;
     let needs = now / ratio;
-    (needs >= 1.0).then(|| make("bits_per_weight", needs, format!("{} bits a weight instead of {}", significant(needs, 2), significant(now, 2))))
+    (needs >= 1.0).then(|| {
+        make(
+            "bits_per_weight",
+            needs,
+            format!("{} bits a weight instead of {}", significant(needs, 2), significant(now, 2)),
+        )
+    })
 }
 
 /// gpt-oss with attention and head stored in four bits too.
@@ -78,14 +92,25 @@ fn requantised(claim: &Claim, case: &Case<'_>, catalog: &Catalog) -> Option<Exem
     let all = catalog.model(&case.model)?.profile(&Quant::parse("MXFP4-ALL").ok()?);
     let bound = bounds::bound(case.machine, &all, &Workload::decode(0.0), Bytes(0.0));
     let possible = bound.rate.is_some_and(|rate| claim.high <= rate.get() * f64::from(claim.devices.max(1)));
-    possible.then(|| make("requantised_bytes", all.bytes_per_token().gb(), format!("attention and head requantised to MXFP4 ({:.2} GB a token instead of {:.2})", all.bytes_per_token().gb(), case.profile.bytes_per_token().gb())))
+    possible.then(|| {
+        make(
+            "requantised_bytes",
+            all.bytes_per_token().gb(),
+            format!(
+                "attention and head requantised to MXFP4 ({:.2} GB a token instead of {:.2})",
+                all.bytes_per_token().gb(),
+                case.profile.bytes_per_token().gb()
+            ),
+        )
+    })
 }
 
 /// A prompt rate quoted as a decode rate.
 fn prefill(claim: &Claim, case: &Case<'_>) -> Option<Exemption> {
     let bound = bounds::bound(case.machine, &case.profile, &Workload::prefill(0.0, 0.0), Bytes(0.0));
     let compute = bound.by_compute?.get() * f64::from(claim.devices.max(1));
-    (claim.high <= compute * 0.5).then(|| make("prefill", compute, "or the figure is of the prompt, not of generated tokens".into()))
+    (claim.high <= compute * 0.5)
+        .then(|| make("prefill", compute, "or the figure is of the prompt, not of generated tokens".into()))
 }
 
 fn memory(outcome: &Outcome) -> Exemption {
@@ -99,11 +124,34 @@ fn host(claim: &Claim, outcome: &Outcome) -> Option<Exemption> {
     let high = physics::needed_beyond(outcome, claim.high);
     let gb = |rate: roofmark_facts::units::BytesPerSecond| significant(rate.gb(), 2);
     match (low, high) {
-        (Some(low), Some(high)) if claim.low < claim.high => {
-            Some(make("host_bandwidth", high.gb(), format!("a host that reads its memory at {} to {} GB/s for the {} GB that spill", gb(low), gb(high), significant(outcome.spill.gb(), 2))))
-        }
-        (_, Some(high)) => Some(make("host_bandwidth", high.gb(), format!("a host that reads its memory at {} GB/s for the {} GB that spill", gb(high), significant(outcome.spill.gb(), 2)))),
-        (Some(low), None) => Some(make("host_bandwidth", low.gb(), format!("for the low end a host that reads its memory at {} GB/s for the {} GB that spill", gb(low), significant(outcome.spill.gb(), 2)))),
+        (Some(low), Some(high)) if claim.low < claim.high => Some(make(
+            "host_bandwidth",
+            high.gb(),
+            format!(
+                "a host that reads its memory at {} to {} GB/s for the {} GB that spill",
+                gb(low),
+                gb(high),
+                significant(outcome.spill.gb(), 2)
+            ),
+        )),
+        (_, Some(high)) => Some(make(
+            "host_bandwidth",
+            high.gb(),
+            format!(
+                "a host that reads its memory at {} GB/s for the {} GB that spill",
+                gb(high),
+                significant(outcome.spill.gb(), 2)
+            ),
+        )),
+        (Some(low), None) => Some(make(
+            "host_bandwidth",
+            low.gb(),
+            format!(
+                "for the low end a host that reads its memory at {} GB/s for the {} GB that spill",
+                gb(low),
+                significant(outcome.spill.gb(), 2)
+            ),
+        )),
         (None, None) => None,
     }
 }

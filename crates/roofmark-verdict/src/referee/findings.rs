@@ -1,8 +1,8 @@
 //! Statements other than rates: times, ratios, prices, memory, bandwidths, unit counts, and comparisons of unlike work.
 
 mod money;
-mod speed;
 mod specs;
+mod speed;
 
 use crate::reader::{Named, Read, Sentence};
 use roofmark_facts::catalog::Catalog;
@@ -49,7 +49,8 @@ impl View<'_> {
     /// first behind, else what the sentence is about.
     fn machines_at(&self, place: usize) -> Vec<String> {
         let sentence = &self.read.sentences[self.at];
-        nearest(sentence, self.base + place).map_or_else(|| sentence.about.clone(), |named| named.slugs.clone())
+        nearest(sentence, self.base + place)
+            .map_or_else(|| sentence.about.clone(), |named| named.slugs.clone())
     }
 
     fn finding(&self, kind: &str, holds: bool, range: Range<usize>, line: String) -> Finding {

@@ -35,7 +35,8 @@ impl<'a> Evidence<'a> {
     #[must_use]
     pub fn elsewhere(&self, claim: &Claim, catalog: &Catalog) -> Vec<Elsewhere> {
         let rows = self.rows(claim, catalog);
-        let own: Vec<&Measurement> = rows.iter().copied().filter(|row| same_quant(row, claim.quant.as_deref())).collect();
+        let own: Vec<&Measurement> =
+            rows.iter().copied().filter(|row| same_quant(row, claim.quant.as_deref())).collect();
         let rows = if own.is_empty() { rows } else { own };
         let mut groups: Vec<(String, Vec<&Measurement>)> = Vec::new();
         for row in rows {
@@ -53,7 +54,9 @@ impl<'a> Evidence<'a> {
     pub(super) fn span(&self, claim: &Claim, label: &str, catalog: &Catalog) -> Option<(f64, f64)> {
         let rows = self.rows(claim, catalog);
         let rates = rows.iter().filter(|row| same_quant(row, Some(label))).map(|row| row.rate.get());
-        rates.fold(None, |span, rate| span.map_or(Some((rate, rate)), |(low, high): (f64, f64)| Some((low.min(rate), high.max(rate)))))
+        rates.fold(None, |span, rate| {
+            span.map_or(Some((rate, rate)), |(low, high): (f64, f64)| Some((low.min(rate), high.max(rate))))
+        })
     }
 
     /// Best rate that was measured of the claim's configuration.
@@ -85,7 +88,9 @@ impl<'a> Evidence<'a> {
 /// Models by the first one with the same shape: a fine-tune is as fast as what it was tuned from.
 fn twins(catalog: &Catalog) -> HashMap<String, String> {
     let first = |at: usize| catalog.models[..at].iter().find(|other| other.shape == catalog.models[at].shape);
-    (0..catalog.models.len()).filter_map(|at| Some((catalog.models[at].slug.clone(), first(at)?.slug.clone()))).collect()
+    (0..catalog.models.len())
+        .filter_map(|at| Some((catalog.models[at].slug.clone(), first(at)?.slug.clone())))
+        .collect()
 }
 
 fn model_slug(name: &str, catalog: &Catalog) -> Option<String> {
@@ -108,13 +113,16 @@ fn same_phase(row: &Measurement, claim: &Claim) -> bool {
         MeasuredPhase::Decode => Phase::Decode,
         MeasuredPhase::DecodeBatched => Phase::DecodeBatched,
     };
-    phase == claim.phase && (claim.phase == Phase::Prefill || claim.concurrency.is_none_or(|n| n == row.concurrency))
+    phase == claim.phase
+        && (claim.phase == Phase::Prefill || claim.concurrency.is_none_or(|n| n == row.concurrency))
 }
 
 fn same_quant(row: &Measurement, label: Option<&str>) -> bool {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     match (row.quant.as_deref(), label) {
-        (Some(row), Some(label)) => plain(row) == plain(label) || plain(row).starts_with(&plain(label)) && label.len() <= 4,
+        (Some(row), Some(label)) => {
+            plain(row) == plain(label) || plain(row).starts_with(&plain(label)) && label.len() <= 4
+        }
         _ => false,
     }
 }

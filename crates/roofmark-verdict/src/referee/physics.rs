@@ -5,7 +5,7 @@ use super::{Court, Question};
 use roofmark_facts::bounds::{self, Bound, Limit, Workload};
 use roofmark_facts::claim::{Claim, Phase, Verdict};
 use roofmark_facts::machine::{Machine, MachineKind};
-use roofmark_facts::units::{Bytes, BytesPerSecond};
+use roofmark_facts::units::{Bytes, BytesPerSecond, TokensPerSecond};
 
 /// Above the ceiling by more than this, a claim is impossible: rounding of datasheets.
 pub(super) const ROUNDING: f64 = 1.02;
@@ -97,7 +97,9 @@ fn bound(case: &Case<'_>, claim: &Claim, workload: &Workload, resident: Bytes) -
     let tokens = (prompt * claim.concurrency.unwrap_or(1).max(1)) as f64;
     let whole = bounds::bound(case.machine, &case.profile, &Workload::prefill(tokens, 0.0), resident);
     match (whole.by_bandwidth, free.rate) {
-        (Some(reading), Some(rate)) if reading < rate => Bound { rate: Some(reading), limited_by: Limit::Bandwidth, ..whole },
+        (Some(reading), Some(rate)) if reading < rate => {
+            Bound { rate: Some(reading), limited_by: Limit::Bandwidth, ..whole }
+        }
         (Some(reading), None) => Bound { rate: Some(reading), limited_by: Limit::Bandwidth, ..whole },
         _ => free,
     }
@@ -117,7 +119,8 @@ fn cache(machine: &Machine) -> Bytes {
 /// Bytes that do not fit, the token-embedding table left on the host.
 fn spill(case: &Case<'_>, bound: &Bound, devices: f64) -> Bytes {
     let Some(present) = bound.capacity.present else { return Bytes(0.0) };
-    let experts: Bytes = case.profile.experts.iter().map(|group| group.bytes * (group.layers * group.count)).sum();
+    let experts: Bytes =
+        case.profile.experts.iter().map(|group| group.bytes * (group.layers * group.count)).sum();
     let table = (case.profile.tensor_bytes - case.profile.fixed_bytes - experts).max(Bytes(0.0));
     let needed = (bound.capacity.needed - table) / case.doubt;
     let slack = if case.machine.kind == MachineKind::Discrete { 1.0 } else { 0.97 };
@@ -143,7 +146,8 @@ fn end(outcome: &Outcome, case: &Case<'_>, claim: &Claim, rate: f64, verdict: &B
     if claim.phase == Phase::DecodeBatched && claim.concurrency.is_none() {
         return unknown_batch(verdict, rate, limit, outcome);
     }
-    let hard = if case.machine.owner_memory_clock && claim.phase != Phase::Prefill { OVERCLOCK } else { ROUNDING };
+    let hard =
+        if case.machine.owner_memory_clock && claim.phase != Phase::Prefill { OVERCLOCK } else { ROUNDING };
     let ratio = rate / limit;
     if claim.speculation && ratio > 0.5 {
         return speculative(claim, ratio, rate, verdict, scale * case.doubt);
@@ -186,7 +190,7 @@ fn within(outcome: &Outcome, rate: f64) -> Verdict {
 
 /// A batch of unknown size is bound by compute alone; up to one stream's ceiling it needs no batch.
 fn unknown_batch(verdict: &Bound, rate: f64, limit: f64, outcome: &Outcome) -> Verdict {
-    let compute = verdict.by_compute.map_or(f64::INFINITY, |compute| compute.get());
+    let compute = verdict.by_compute.map_or(f64::INFINITY, TokensPerSecond::get);
     if rate > compute * ROUNDING {
         Verdict::Impossible
     } else if rate > limit {
@@ -235,7 +239,14 @@ pub(super) fn needed_beyond(outcome: &Outcome, steps: f64) -> Option<BytesPerSec
 }
 
 /// Whether one stream needs more than the machine has ever been seen to read.
-fn above_measured(outcome: &Outcome, case: &Case<'_>, claim: &Claim, rate: f64, verdict: &Bound, scale: f64) -> bool {
+fn above_measured(
+    outcome: &Outcome,
+    case: &Case<'_>,
+    claim: &Claim,
+    rate: f64,
+    verdict: &Bound,
+    scale: f64,
+) -> bool {
     let Some(measured) = &case.machine.measured_read else { return false };
     let single = claim.phase == Phase::Decode && claim.concurrency == Some(1);
     let needed = verdict.step.traffic() * (rate / scale / case.doubt);
@@ -251,12 +262,20 @@ fn expect(outcome: &mut Outcome, case: &Case<'_>, claim: &Claim, court: &Court<'
         Phase::Prefill => Workload { prompt: if depth > 0.0 { depth } else { 512.0 }, ..*workload },
         _ => Workload { depth, ..*workload },
     };
-    let question = Question { machine: case.machine, profile: &case.profile, quant: case.quant.as_ref(), workload: &work, engine: claim.engine.as_deref() };
-    if claim.devices <= 1 && outcome.spill.get() <= 0.0
+    let question = Question {
+        machine: case.machine,
+        profile: &case.profile,
+        quant: case.quant.as_ref(),
+        workload: &work,
+        engine: claim.engine.as_deref(),
+    };
+    if claim.devices <= 1
+        && outcome.spill.get() <= 0.0
         && let Some(prediction) = court.expect.and_then(|predict| predict(&question))
     {
         let share = per_stream(claim);
-        outcome.expected = (prediction.interval95.low.get() / share, prediction.interval95.high.get() / share);
+        outcome.expected =
+            (prediction.interval95.low.get() / share, prediction.interval95.high.get() / share);
         outcome.expected_from = "prediction";
     }
     if let Some((low, high)) = court.evidence.span(claim, &case.label, court.catalog) {
@@ -271,7 +290,8 @@ fn untrusted_band(outcome: &Outcome, case: &Case<'_>, claim: &Claim) -> (f64, f6
     if claim.phase != Phase::Prefill || peak <= 0.0 {
         return (0.0, f64::INFINITY);
     }
-    let rate = peak * f64::from(claim.devices.max(1)) * outcome.bound.step.tokens / outcome.bound.step.flop.get();
+    let rate =
+        peak * f64::from(claim.devices.max(1)) * outcome.bound.step.tokens / outcome.bound.step.flop.get();
     (rate * 0.002, rate * 2.0)
 }
 
@@ -286,10 +306,18 @@ fn band(outcome: &Outcome, case: &Case<'_>, claim: &Claim, workload: &Workload) 
         return (expected * if short { 0.1 } else { 1.0 }, limit);
     }
     let depth = claim.context.unwrap_or(0) as f64;
-    let traffic = case.profile.step_weight_bytes(workload.batch) + case.profile.cache_bytes(depth, 2.0) * workload.batch + case.profile.state_bytes * workload.batch;
+    let traffic = case.profile.step_weight_bytes(workload.batch)
+        + case.profile.cache_bytes(depth, 2.0) * workload.batch
+        + case.profile.state_bytes * workload.batch;
     let Some(bandwidth) = outcome.bound.bandwidth.as_ref() else { return (0.0, limit) };
     let roof = (traffic / bandwidth.value).get();
-    let share = if workload.batch > 1.0 { 0.12 } else if case.profile.is_moe() { 0.2 } else { 0.3 };
+    let share = if workload.batch > 1.0 {
+        0.12
+    } else if case.profile.is_moe() {
+        0.2
+    } else {
+        0.3
+    };
     let slowest = roof / share + 0.008;
     (workload.batch / slowest * scale, limit)
 }

@@ -29,7 +29,14 @@ pub(super) fn unknown(claim: &Claim, elsewhere: Vec<Elsewhere>) -> Judged {
 }
 
 /// One line on a judged claim.
-pub(super) fn line(claim: &Claim, assessed: &[(Case<'_>, Outcome)], lead: usize, low: Verdict, high: Verdict, open: &Open) -> String {
+pub(super) fn line(
+    claim: &Claim,
+    assessed: &[(Case<'_>, Outcome)],
+    lead: usize,
+    low: Verdict,
+    high: Verdict,
+    open: &Open,
+) -> String {
     let (case, outcome) = &assessed[lead];
     let mut line = verdict_words(claim, low, high);
     if low == Verdict::Underspecified || high == Verdict::Underspecified {
@@ -88,7 +95,9 @@ fn implausible(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
         return format!("; expected at most {} ({})", rate(outcome.expected.1), outcome.expected_from);
     }
     match &case.machine.measured_read {
-        Some(read) => format!("; the best read bandwidth ever measured on it is {} GB/s", whole(read.value.gb())),
+        Some(read) => {
+            format!("; the best read bandwidth ever measured on it is {} GB/s", whole(read.value.gb()))
+        }
         None => String::new(),
     }
 }
@@ -96,7 +105,9 @@ fn implausible(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
 /// The arithmetic of one reading.
 pub(super) fn arithmetic(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
     let mut text = match (claim.phase, outcome.bound.limited_by) {
-        (Phase::Prefill, Limit::Compute | Limit::Unknown) | (_, Limit::Compute) => compute(claim, case, outcome),
+        (Phase::Prefill, Limit::Compute | Limit::Unknown) | (_, Limit::Compute) => {
+            compute(claim, case, outcome)
+        }
         _ => traffic(claim, case, outcome),
     };
     if outcome.spill.get() > 0.0 {
@@ -114,14 +125,22 @@ fn traffic(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
     let streams = if claim.phase == Phase::Decode { claim.concurrency.unwrap_or(1) as f64 } else { 1.0 };
     let needed = |value: f64| whole((per_token * value * streams).gb());
     let range = claim.low < claim.high;
-    let needs = if range { format!("{} to {}", needed(claim.low), needed(claim.high)) } else { needed(claim.low) };
+    let needs =
+        if range { format!("{} to {}", needed(claim.low), needed(claim.high)) } else { needed(claim.low) };
     let shared = match claim.concurrency {
         Some(n) if n > 1 => format!(" (weights shared by {n} streams)"),
         _ => String::new(),
     };
-    let machine = if devices > 1.0 { format!("{} of this machine have", devices) } else { "this machine has".into() };
-    let what = format!("{} × {} GB{shared} = {needs} GB/s", rates(claim), significant(per_token.gb() * streams, 3));
-    format!("{what}; {machine} {}; ceiling {}{}", whole(bandwidth.value.gb() * devices), ceiling(outcome), exemption_words(claim, outcome))
+    let machine =
+        if devices > 1.0 { format!("{devices} of this machine have") } else { "this machine has".into() };
+    let what =
+        format!("{} × {} GB{shared} = {needs} GB/s", rates(claim), significant(per_token.gb() * streams, 3));
+    format!(
+        "{what}; {machine} {}; ceiling {}{}",
+        whole(bandwidth.value.gb() * devices),
+        ceiling(outcome),
+        exemption_words(claim, outcome)
+    )
 }
 
 fn compute(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
@@ -131,7 +150,11 @@ fn compute(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
     let devices = f64::from(claim.devices.max(1));
     let flop = outcome.bound.step.flop / outcome.bound.step.tokens.max(1.0);
     let needed = |value: f64| significant(flop.get() * value / 1e12, 3);
-    let needs = if claim.low < claim.high { format!("{} to {}", needed(claim.low), needed(claim.high)) } else { needed(claim.low) };
+    let needs = if claim.low < claim.high {
+        format!("{} to {}", needed(claim.low), needed(claim.high))
+    } else {
+        needed(claim.low)
+    };
     format!(
         "{} × {} GFLOP = {needs} TFLOP/s; its highest dense peak is {} ({kind}), 1.15 times that with raised clocks; ceiling {}",
         rates(claim),
@@ -142,20 +165,32 @@ fn compute(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
 }
 
 fn spilled(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
-    let present = outcome.bound.capacity.present.map_or(0.0, |present| present.gb() * f64::from(claim.devices.max(1)));
+    let present =
+        outcome.bound.capacity.present.map_or(0.0, |present| present.gb() * f64::from(claim.devices.max(1)));
     let needed = significant(outcome.bound.capacity.needed.gb(), 3);
-    let mut text = format!("; {} needs {needed} GB of {} GB, {} GB spill", case.label, significant(present, 3), significant(outcome.spill.gb(), 2));
+    let mut text = format!(
+        "; {} needs {needed} GB of {} GB, {} GB spill",
+        case.label,
+        significant(present, 3),
+        significant(outcome.spill.gb(), 2)
+    );
     if case.machine.kind != MachineKind::Discrete {
         return text;
     }
     if let Some(link) = &case.machine.link
         && let Some(streamed) = roofmark_facts::bounds::spilled_rate(&outcome.bound, link.value)
     {
-        text.push_str(&format!(": about {} streamed over the {} GB/s link", rate(streamed.get()), whole(link.value.gb())));
+        text.push_str(&format!(
+            ": about {} streamed over the {} GB/s link",
+            rate(streamed.get()),
+            whole(link.value.gb())
+        ));
     }
     let host = |value: f64| needed_beyond(outcome, value).map(|needed| whole(needed.gb()));
     match (host(claim.low), host(claim.high)) {
-        (Some(low), Some(high)) if low != high => text.push_str(&format!("; it takes a host that reads {low} to {high} GB/s")),
+        (Some(low), Some(high)) if low != high => {
+            text.push_str(&format!("; it takes a host that reads {low} to {high} GB/s"));
+        }
         (Some(low), _) => text.push_str(&format!("; it takes a host that reads {low} GB/s")),
         (None, _) => {}
     }
@@ -178,13 +213,21 @@ fn ceiling(outcome: &Outcome) -> String {
 }
 
 fn rates(claim: &Claim) -> String {
-    if claim.low < claim.high { format!("{} to {} tok/s", rate(claim.low), rate(claim.high)) } else { format!("{} tok/s", rate(claim.low)) }
+    if claim.low < claim.high {
+        format!("{} to {} tok/s", rate(claim.low), rate(claim.high))
+    } else {
+        format!("{} tok/s", rate(claim.low))
+    }
 }
 
 /// A rate with three digits and no trailing zeros.
 pub(super) fn rate(value: f64) -> String {
     let text = significant(value, 3);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { thousands(&text) }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        thousands(&text)
+    }
 }
 
 fn whole(value: f64) -> String {

@@ -53,7 +53,10 @@ pub fn run(args: &CheckArgs, json: bool) -> Result<Exit> {
     let format = Format::guess(&name, &bytes);
     let checked = check(&bytes, format, &library).with_context(|| format!("failed to read {name}"))?;
     if args.claim.is_some() && checked.claims.is_empty() {
-        bail!("failed to read the claim `{}`: it names no rate with a unit (such as 30 tok/s) for a known machine or model", args.claim.as_deref().unwrap_or_default());
+        bail!(
+            "failed to read the claim `{}`: it names no rate with a unit (such as 30 tok/s) for a known machine or model",
+            args.claim.as_deref().unwrap_or_default()
+        );
     }
     super::print(&printed(&checked, args.format, json, &name)?)?;
     Ok(if checked.any_impossible() { Exit::Negative } else { Exit::Success })
@@ -79,7 +82,11 @@ fn input(args: &CheckArgs) -> Result<(String, Vec<u8>)> {
     let limit = MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if name == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).context("failed to read standard input")?;
+        std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("failed to read standard input")?;
         return Ok(("standard input".into(), bytes));
     }
     let file = File::open(&name).with_context(|| format!("failed to open {name}"))?;
@@ -89,7 +96,9 @@ fn input(args: &CheckArgs) -> Result<(String, Vec<u8>)> {
 
 fn today(args: &CheckArgs) -> Result<String> {
     let Some(day) = &args.today else { return Ok(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()) };
-    let date: jiff::civil::Date = day.parse().with_context(|| format!("failed to read --today {day}: it is no day such as 2026-07-31"))?;
+    let date: jiff::civil::Date = day
+        .parse()
+        .with_context(|| format!("failed to read --today {day}: it is no day such as 2026-07-31"))?;
     Ok(date.to_string())
 }
 

@@ -66,7 +66,13 @@ fn from_file(path: &Path) -> Result<Inspected> {
     let profile = profile(&name, &table)
         .map_err(|error| anyhow::Error::from(error).context(format!("failed to read {}", path.display())))?;
     let types = types(table.tensors.iter().map(|tensor| (tensor.kind, tensor.bytes)));
-    Ok(Inspected { profile, file_bytes: table.file_bytes, parts: Some(table.parts), approximate: false, types })
+    Ok(Inspected {
+        profile,
+        file_bytes: table.file_bytes,
+        parts: Some(table.parts),
+        approximate: false,
+        types,
+    })
 }
 
 fn from_catalog(name: &str, quant: Option<&str>) -> Result<Inspected> {
@@ -196,7 +202,8 @@ fn count(value: f64) -> String {
 /// Thousands apart.
 fn grouped(value: u64) -> String {
     let digits = value.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 

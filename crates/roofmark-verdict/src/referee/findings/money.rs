@@ -16,10 +16,19 @@ macro_rules! pattern {
 pattern!(PRICE, r"\$\s?(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<k>[kK]\b)?");
 pattern!(SUM, r"\$(?P<a>[\d,]+)[^$+=\d]{0,24}\+\s*\$(?P<b>[\d,]+)[^$+=\d]{0,24}=\s*\$(?P<c>[\d,]+)");
 pattern!(MORE, r"(?i)\$(?P<n>[\d,]+)\s+(?P<dir>more|less|cheaper|dearer)\s+than\s");
-pattern!(DIFFERENCE, r"(?i)(?:price difference|difference|premium|upgrade)[^.$]{0,24}\$(?P<n>[\d,]+)|\$(?P<m>[\d,]+)\s+(?:premium|difference)");
-pattern!(BUDGET, r"(?i)(?:have|with|for|under|budget of)\s+(?:a\s+)?\$(?P<n>[\d,]+)(?P<after>\s+budget)?|\$(?P<m>[\d,]+)\s+budget");
+pattern!(
+    DIFFERENCE,
+    r"(?i)(?:price difference|difference|premium|upgrade)[^.$]{0,24}\$(?P<n>[\d,]+)|\$(?P<m>[\d,]+)\s+(?:premium|difference)"
+);
+pattern!(
+    BUDGET,
+    r"(?i)(?:have|with|for|under|budget of)\s+(?:a\s+)?\$(?P<n>[\d,]+)(?P<after>\s+budget)?|\$(?P<m>[\d,]+)\s+budget"
+);
 pattern!(BUY, r"(?i)\b(?:buy|pick|get|choose|purchase)\b");
-pattern!(PER_MILLION, r"(?i)[~≈]?\$(?P<cost>\d+(?:\.\d+)?)\s*(?:per\s+(?:million|1M)\s+tokens|/\s?M(?:illion)?\s?tok\w*)?[^.]{0,60}?(?P<rate>\d+(?:\.\d+)?)\s*(?:tok/s|t/s|tokens/s\w*|tokens per second)[^.]{0,40}?\$(?P<kwh>0?\.\d+)\s*/?\s*(?:per\s+)?kWh");
+pattern!(
+    PER_MILLION,
+    r"(?i)[~≈]?\$(?P<cost>\d+(?:\.\d+)?)\s*(?:per\s+(?:million|1M)\s+tokens|/\s?M(?:illion)?\s?tok\w*)?[^.]{0,60}?(?P<rate>\d+(?:\.\d+)?)\s*(?:tok/s|t/s|tokens/s\w*|tokens per second)[^.]{0,40}?\$(?P<kwh>0?\.\d+)\s*/?\s*(?:per\s+)?kWh"
+);
 
 /// Findings of one sentence.
 pub(super) fn find(view: &View<'_>, found: &mut Vec<Finding>) {
@@ -49,7 +58,11 @@ fn dollars(text: &str) -> Option<f64> {
 
 fn sums(view: &View<'_>, found: &mut Vec<Finding>) {
     for caught in SUM.captures_iter(view.text) {
-        let (Some(whole), Some(a), Some(b), Some(c)) = (caught.get(0), number(&caught["a"]), number(&caught["b"]), number(&caught["c"])) else { continue };
+        let (Some(whole), Some(a), Some(b), Some(c)) =
+            (caught.get(0), number(&caught["a"]), number(&caught["b"]), number(&caught["c"]))
+        else {
+            continue;
+        };
         let line = format!("${} + ${} = ${}", short(a), short(b), short(a + b));
         found.push(view.finding("sum", (a + b - c).abs() < 1.0, whole.range(), line));
     }
@@ -60,14 +73,21 @@ fn stated(read: &Read) -> Vec<Price> {
     let mut prices = Vec::new();
     for sentence in &read.sentences {
         let text = &read.text[sentence.range.clone()];
-        if !text.contains('$') || ["used", "second", "budget", "resale", "–$"].iter().any(|word| text.to_lowercase().contains(word)) {
+        if !text.contains('$')
+            || ["used", "second", "budget", "resale", "–$"]
+                .iter()
+                .any(|word| text.to_lowercase().contains(word))
+        {
             continue;
         }
         for caught in PRICE.captures_iter(text) {
             let Some(whole) = caught.get(0) else { continue };
             let amount = number(&caught["n"]).unwrap_or(0.0);
             let tail = text[whole.end()..].trim_start().to_lowercase();
-            let relative = ["more", "less", "cheaper", "premium", "budget", "difference", "/kwh", "system", "gpu"].iter().any(|word| tail.starts_with(word));
+            let relative =
+                ["more", "less", "cheaper", "premium", "budget", "difference", "/kwh", "system", "gpu"]
+                    .iter()
+                    .any(|word| tail.starts_with(word));
             let range = text[..whole.start()].ends_with(['–', '-']) || tail.starts_with(['–', '-']);
             if (500.0..50_000.0).contains(&amount) && !relative && !range {
                 let machine = owner(sentence, sentence.range.start + whole.start());
@@ -85,8 +105,10 @@ fn owner(sentence: &Sentence, place: usize) -> Option<String> {
 
 /// Cores named in a sentence, where only one count is.
 fn cores(text: &str) -> Option<u32> {
-    static CORES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\b(\d{1,2})[- ]cores?\b").expect("the pattern is valid"));
-    let mut counts: Vec<u32> = CORES.captures_iter(text).filter_map(|caught| caught[1].parse().ok()).collect();
+    static CORES: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?i)\b(\d{1,2})[- ]cores?\b").expect("the pattern is valid"));
+    let mut counts: Vec<u32> =
+        CORES.captures_iter(text).filter_map(|caught| caught[1].parse().ok()).collect();
     counts.dedup();
     match counts.as_slice() {
         [one] => Some(*one),
@@ -99,26 +121,44 @@ fn differences(view: &View<'_>, found: &mut Vec<Finding>) {
     for caught in MORE.captures_iter(view.text) {
         let (Some(whole), Some(said)) = (caught.get(0), number(&caught["n"])) else { continue };
         let all = stated(view.read);
-        let other = view.read.sentences[view.at].machines.iter().find(|named| named.start >= view.base + whole.end()).map(family_of);
+        let other = view.read.sentences[view.at]
+            .machines
+            .iter()
+            .find(|named| named.start >= view.base + whole.end())
+            .map(family_of);
         let subject = subject(view, other.as_deref());
         let (Some(other), Some(subject)) = (other, subject) else { continue };
-        let of = |wanted: &str| all.iter().filter(|price| price.family == wanted).cloned().collect::<Vec<_>>();
+        let of =
+            |wanted: &str| all.iter().filter(|price| price.family == wanted).cloned().collect::<Vec<_>>();
         let (own, theirs) = (of(&subject), of(&other));
         let Some(base) = own.first() else { continue };
-        let mut theirs: Vec<(f64, String)> = theirs.iter().map(|price| (price.amount, variant(price))).collect();
+        let mut theirs: Vec<(f64, String)> =
+            theirs.iter().map(|price| (price.amount, variant(price))).collect();
         theirs.extend(implied(view.read, &other, &theirs));
         theirs.sort_by(|a, b| a.0.total_cmp(&b.0));
         theirs.dedup_by(|a, b| a.0 == b.0);
-        let sign = if matches!(caught["dir"].to_lowercase().as_str(), "more" | "dearer") { 1.0 } else { -1.0 };
-        let lines: Vec<String> = theirs.iter().map(|(amount, what)| format!("${} against {what} at ${}", short((base.amount - amount) * sign), short(*amount))).collect();
-        let right = theirs.iter().filter(|(amount, _)| ((base.amount - amount) * sign - said).abs() < 1.0).count();
+        let sign =
+            if matches!(caught["dir"].to_lowercase().as_str(), "more" | "dearer") { 1.0 } else { -1.0 };
+        let lines: Vec<String> = theirs
+            .iter()
+            .map(|(amount, what)| {
+                format!("${} against {what} at ${}", short((base.amount - amount) * sign), short(*amount))
+            })
+            .collect();
+        let right =
+            theirs.iter().filter(|(amount, _)| ((base.amount - amount) * sign - said).abs() < 1.0).count();
         if lines.is_empty() {
             continue;
         }
         let end = view.read.sentences[view.at].range.len();
         let line = format!("from ${} it is {}", short(base.amount), lines.join(", and "));
         let holds = right == theirs.len();
-        found.push(view.finding("price_difference", holds, whole.start()..end, if right > 0 && !holds { format!("true of one variant only: {line}") } else { line }));
+        found.push(view.finding(
+            "price_difference",
+            holds,
+            whole.start()..end,
+            if right > 0 && !holds { format!("true of one variant only: {line}") } else { line },
+        ));
     }
 }
 
@@ -135,8 +175,18 @@ fn implied(read: &Read, wanted: &str, known: &[(f64, String)]) -> Vec<(f64, Stri
         number(caught.name("n").or_else(|| caught.name("m"))?.as_str()).filter(|_| own)
     });
     let Some(difference) = difference else { return Vec::new() };
-    let other = |what: &str| if what.contains("40-core") { "the 32-core variant".to_owned() } else { "the smaller variant".to_owned() };
-    known.iter().filter(|(amount, _)| *amount > difference * 2.0).map(|(amount, what)| (amount - difference, other(what))).collect()
+    let other = |what: &str| {
+        if what.contains("40-core") {
+            "the 32-core variant".to_owned()
+        } else {
+            "the smaller variant".to_owned()
+        }
+    };
+    known
+        .iter()
+        .filter(|(amount, _)| *amount > difference * 2.0)
+        .map(|(amount, what)| (amount - difference, other(what)))
+        .collect()
 }
 
 /// The machine of the nearest sentence before that is not `other`.
@@ -149,29 +199,61 @@ fn subject(view: &View<'_>, other: Option<&str>) -> Option<String> {
 /// "If you have $3,500 … buy X ($3,899)": what is advised against what is there.
 fn budgets(view: &View<'_>, found: &mut Vec<Finding>) {
     let Some(caught) = BUDGET.captures(view.text) else { return };
-    let (Some(whole), Some(budget)) = (caught.get(0), caught.name("n").or_else(|| caught.name("m")).and_then(|n| number(n.as_str()))) else { return };
+    let (Some(whole), Some(budget)) =
+        (caught.get(0), caught.name("n").or_else(|| caught.name("m")).and_then(|n| number(n.as_str())))
+    else {
+        return;
+    };
     if budget < 200.0 || !BUY.is_match(&view.text[whole.end()..]) {
         return;
     }
     let advice = whole.end()..view.text.len();
-    let named: Vec<f64> = PRICE.captures_iter(&view.text[advice.clone()]).filter_map(|price| number(&price["n"])).filter(|amount| *amount > budget * 0.3).collect();
+    let named: Vec<f64> = PRICE
+        .captures_iter(&view.text[advice.clone()])
+        .filter_map(|price| number(&price["n"]))
+        .filter(|amount| *amount > budget * 0.3)
+        .collect();
     let all = stated(view.read);
     let (total, words) = if named.is_empty() {
-        let families: Vec<String> = view.read.sentences[view.at].machines.iter().filter(|named| named.start >= view.base + advice.start).map(family_of).collect();
+        let families: Vec<String> = view.read.sentences[view.at]
+            .machines
+            .iter()
+            .filter(|named| named.start >= view.base + advice.start)
+            .map(family_of)
+            .collect();
         let least = |wanted: &String| {
-            let own: Vec<(f64, String)> = all.iter().filter(|price| price.family == *wanted).map(|price| (price.amount, variant(price))).collect();
-            own.iter().map(|(amount, _)| *amount).chain(implied(view.read, wanted, &own).into_iter().map(|(amount, _)| amount)).min_by(f64::total_cmp)
+            let own: Vec<(f64, String)> = all
+                .iter()
+                .filter(|price| price.family == *wanted)
+                .map(|price| (price.amount, variant(price)))
+                .collect();
+            own.iter()
+                .map(|(amount, _)| *amount)
+                .chain(implied(view.read, wanted, &own).into_iter().map(|(amount, _)| amount))
+                .min_by(f64::total_cmp)
         };
         let amounts: Vec<f64> = families.iter().take(2).filter_map(least).collect();
         if amounts.len() < families.len().min(2) || amounts.is_empty() {
             return;
         }
-        (amounts.iter().sum::<f64>(), amounts.iter().map(|amount| format!("${}", short(*amount))).collect::<Vec<_>>().join(" + "))
+        (
+            amounts.iter().sum::<f64>(),
+            amounts.iter().map(|amount| format!("${}", short(*amount))).collect::<Vec<_>>().join(" + "),
+        )
     } else {
         (named[0], format!("${}", short(named[0])))
     };
     let over = total - budget;
-    let line = if over > 0.0 { format!("what is advised costs {words}{}, ${} above the ${}", if words.contains('+') { format!(" = ${}", short(total)) } else { String::new() }, short(over), short(budget)) } else { format!("what is advised costs {words}, within the ${}", short(budget)) };
+    let line = if over > 0.0 {
+        format!(
+            "what is advised costs {words}{}, ${} above the ${}",
+            if words.contains('+') { format!(" = ${}", short(total)) } else { String::new() },
+            short(over),
+            short(budget)
+        )
+    } else {
+        format!("what is advised costs {words}, within the ${}", short(budget))
+    };
     found.push(view.finding("budget", over <= 0.0, whole.start()..view.text.len(), line));
 }
 
@@ -179,20 +261,36 @@ fn budgets(view: &View<'_>, found: &mut Vec<Finding>) {
 fn energy(view: &View<'_>, found: &mut Vec<Finding>) {
     let Some(caught) = PER_MILLION.captures(view.text) else { return };
     let part = |name: &str| number(&caught[name]);
-    let (Some(whole), Some(cost), Some(rate), Some(tariff)) = (caught.get(0), part("cost"), part("rate"), part("kwh")) else { return };
+    let (Some(whole), Some(cost), Some(rate), Some(tariff)) =
+        (caught.get(0), part("cost"), part("rate"), part("kwh"))
+    else {
+        return;
+    };
     let hours = 1e6 / rate / 3600.0;
     let watts = cost / tariff / hours * 1000.0;
-    let load = view.machines_at(whole.start()).iter().filter_map(|slug| view.catalog.machine(slug)).find_map(|machine| Some((machine.name.clone(), machine.load.as_ref().or(machine.tdp.as_ref())?.value.get())));
+    let load = view.machines_at(whole.start()).iter().filter_map(|slug| view.catalog.machine(slug)).find_map(
+        |machine| Some((machine.name.clone(), machine.load.as_ref().or(machine.tdp.as_ref())?.value.get())),
+    );
     let plausible = load.as_ref().is_none_or(|(_, load)| (0.5..2.0).contains(&(watts / load)));
-    let against = load.map_or_else(String::new, |(name, load)| format!("; {name} draws about {} W", short(load.round())));
-    let line = format!("a million tokens at {rate} tok/s take {hours:.1} h; ${cost} at ${tariff} a kWh supposes {watts:.0} W{against}");
-    found.push(view.finding("cost_per_million", plausible && (10.0..2000.0).contains(&watts), whole.range(), line));
+    let against = load
+        .map_or_else(String::new, |(name, load)| format!("; {name} draws about {} W", short(load.round())));
+    let line = format!(
+        "a million tokens at {rate} tok/s take {hours:.1} h; ${cost} at ${tariff} a kWh supposes {watts:.0} W{against}"
+    );
+    found.push(view.finding(
+        "cost_per_million",
+        plausible && (10.0..2000.0).contains(&watts),
+        whole.range(),
+        line,
+    ));
 }
 
 /// A new price of a machine against the catalog's dated ones.
 fn prices(view: &View<'_>, found: &mut Vec<Finding>) {
     let lower = view.text.to_lowercase();
-    if ["used", "second", "resale", "budget", "bracket"].iter().any(|word| lower.contains(word)) || DIFFERENCE.is_match(view.text) && !view.text.contains('(') {
+    if ["used", "second", "resale", "budget", "bracket"].iter().any(|word| lower.contains(word))
+        || DIFFERENCE.is_match(view.text) && !view.text.contains('(')
+    {
         return;
     }
     for caught in PRICE.captures_iter(view.text) {
@@ -203,7 +301,10 @@ fn prices(view: &View<'_>, found: &mut Vec<Finding>) {
         let Some((name, lowest, highest)) = known(view, whole.range()) else { continue };
         let holds = said >= lowest * 0.85 && said <= highest * 1.15;
         let tail = view.text[whole.end()..].trim_start_matches([' ', '+']).to_lowercase();
-        let relative = ["more", "less", "premium", "system", "difference", "–", "-"].iter().any(|word| tail.starts_with(word)) || view.text[..whole.start()].trim_end().ends_with(['=', '+', '–', '-']);
+        let relative = ["more", "less", "premium", "system", "difference", "–", "-"]
+            .iter()
+            .any(|word| tail.starts_with(word))
+            || view.text[..whole.start()].trim_end().ends_with(['=', '+', '–', '-']);
         if relative {
             continue;
         }
@@ -224,7 +325,18 @@ fn covered(found: &[Finding], place: usize) -> bool {
 /// Lowest and highest new dollar price of the machine that a price in the sentence is of.
 fn known(view: &View<'_>, range: Range<usize>) -> Option<(String, f64, f64)> {
     let slugs = view.machines_at(range.start);
-    let amounts: Vec<f64> = view.catalog.prices.iter().filter(|price| slugs.contains(&price.machine) && price.currency == "USD" && price.condition == "new" && !price.claim).map(|price| price.amount).collect();
+    let amounts: Vec<f64> = view
+        .catalog
+        .prices
+        .iter()
+        .filter(|price| {
+            slugs.contains(&price.machine)
+                && price.currency == "USD"
+                && price.condition == "new"
+                && !price.claim
+        })
+        .map(|price| price.amount)
+        .collect();
     let lowest = amounts.iter().copied().min_by(f64::total_cmp)?;
     let highest = amounts.iter().copied().max_by(f64::total_cmp)?;
     let name = slugs.iter().find_map(|slug| view.catalog.machine(slug))?.name.clone();
