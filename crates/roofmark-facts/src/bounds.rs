@@ -3,7 +3,7 @@
 //! Roofline model (Williams et al. 2009): a step takes at least its bytes over the memory bandwidth
 //! and its FLOPs over the compute peak. Formulas: docs/physics.md, "Ceiling and verdict".
 
-use crate::machine::{Machine, Sourced};
+use crate::machine::{Machine, MachineKind, Sourced};
 use crate::profile::Profile;
 use crate::units::{Bytes, BytesPerSecond, Flop, FlopPerSecond, TokensPerSecond};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,10 @@ pub enum Limit {
     Bandwidth,
     /// FLOPs over the highest dense peak.
     Compute,
+    /// Weights that do not fit, over the link to the host or the host's own memory.
+    Link,
+    /// The workload does not fit the machine's memory and there is nothing to spill to.
+    Capacity,
     /// Neither is known well enough to bound a claim.
     Unknown,
 }
@@ -209,6 +213,42 @@ fn capacity(machine: &Machine, profile: &Profile, workload: &Workload) -> Capaci
     let present = machine.memory.as_ref().map(|memory| memory.value);
     let spill = present.map_or(Bytes(0.0), |present| (needed - present).max(Bytes(0.0)));
     Capacity { needed, present, spill }
+}
+
+/// A ceiling: one number that stands for the bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// Highest aggregate rate; `None` where nothing bounds it or nothing can run.
+    pub rate: Option<TokensPerSecond>,
+    /// What decides it.
+    pub limited_by: Limit,
+}
+
+/// The lowest of the bandwidth, compute, link and capacity bounds.
+///
+/// Decode on a card whose weights spill reads the rest at `beyond`: the host's memory bandwidth where
+/// the host computes those layers; without it, the link's, over which they are streamed. In prefill
+/// spilled weights are read once for many tokens, so only the compute bound is kept.
+#[must_use]
+pub fn ceiling(machine: &Machine, bound: &Bound, phase: Phase, beyond: Option<BytesPerSecond>) -> Ceiling {
+    let plain = Ceiling { rate: bound.rate, limited_by: bound.limited_by };
+    if bound.capacity.spill.get() <= 0.0 {
+        return plain;
+    }
+    if machine.kind != MachineKind::Discrete {
+        return Ceiling { rate: None, limited_by: Limit::Capacity };
+    }
+    if phase == Phase::Prefill {
+        return Ceiling { rate: bound.by_compute, limited_by: Limit::Compute };
+    }
+    let link = machine.link.as_ref().map(|link| link.value);
+    match beyond.or(link).and_then(|beyond| spilled_rate(bound, beyond)) {
+        Some(rate) if plain.rate.is_none_or(|plain| rate < plain) => {
+            Ceiling { rate: Some(rate), limited_by: Limit::Link }
+        }
+        Some(_) => plain,
+        None => Ceiling { rate: None, limited_by: Limit::Capacity },
+    }
 }
 
 /// Decode bound of a card whose weights spill: what fits is read at the card's bandwidth, the rest

@@ -3,3 +3,6 @@
 
 pub mod bench;
 pub mod check;
+pub mod catalog;
+pub mod ceiling;
+mod lines;

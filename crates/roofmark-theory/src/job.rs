@@ -4,6 +4,7 @@ use crate::software::{Backend, Engine};
 use roofmark_facts::evidence::MeasuredPhase;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::profile::Profile;
+use std::sync::Arc;
 
 /// Years from 2026-01-01 of the software that is assumed where no date is given.
 pub const SOFTWARE_OF_TODAY: f64 = 0.6;
@@ -14,7 +15,7 @@ pub struct Job<'a> {
     /// The machine.
     pub machine: &'a Machine,
     /// The model in its quantization.
-    pub profile: &'a Profile,
+    pub profile: Arc<Profile>,
     /// The engine.
     pub engine: Engine,
     /// The backend.
@@ -46,7 +47,13 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// Decoding one sequence at `depth` tokens with the engine's usual settings.
     #[must_use]
-    pub fn decode(machine: &'a Machine, profile: &'a Profile, engine: Engine, backend: Backend, depth: f64) -> Self {
+    pub fn decode(
+        machine: &'a Machine,
+        profile: Arc<Profile>,
+        engine: Engine,
+        backend: Backend,
+        depth: f64,
+    ) -> Self {
         Self {
             machine,
             profile,

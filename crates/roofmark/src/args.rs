@@ -18,8 +18,15 @@ pub struct Args {
 /// The commands. Each has a file of its name in `command/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure this machine with the embedded engine and hold it against its memory.
+    #[cfg(feature = "engine")]
+    Bench(crate::command::bench::BenchArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List the models of the catalog, or explain one.
+    Models(crate::command::models::ModelsArgs),
+    /// Compute the rate that physics allows, with the arithmetic.
+    Ceiling(crate::command::ceiling::CeilingArgs),
     /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
     Inspect(crate::command::inspect::InspectArgs),
     /// Write a synthetic model: exact shapes and types, random weights.

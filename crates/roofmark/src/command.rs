@@ -1,11 +1,15 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
 pub mod check;
+#[cfg(feature = "engine")]
+pub mod bench;
+pub mod ceiling;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod inspect;
 pub mod machines;
+pub mod models;
 pub mod synth;
 
 use crate::args::{Args, Command};
@@ -15,11 +19,15 @@ use crate::exit::Exit;
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         #[cfg(feature = "engine")]
+        Command::Bench(command) => bench::run(&command, args.json),
+        #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
         Command::Check(command) => check::run(&command, args.json),
+        Command::Models(command) => models::run(&command, args.json),
+        Command::Ceiling(command) => ceiling::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

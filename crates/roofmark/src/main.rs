@@ -2,8 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod catalog;
 mod command;
 mod exit;
+#[cfg(feature = "engine")]
+mod local;
 mod model_file;
 mod pick;
 mod synth_file;
