@@ -378,7 +378,7 @@ impl Finder<'_> {
         let moved =
             separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
         let joined =
-            matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+            is_lead(separator) || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
         low <= high
             && !moved
             && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
@@ -674,6 +674,11 @@ impl Finder<'_> {
             }
         }
     }
+}
+
+/// Whether an arrow leads from one number to the other.
+fn is_lead(separator: &str) -> bool {
+    matches!(separator, "->" | "=>" | "→" | "➜" | "⇒")
 }
 
 fn is_year(value: f64) -> bool {

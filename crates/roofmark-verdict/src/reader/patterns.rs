@@ -27,13 +27,13 @@ pattern!(
     /// A rate, or a range of rates, before its unit.
     RATE = concat!(
         r"(?i)(?P<a>NUM)(?P<ak>k\b)?\+?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
-        r"(?:\s*(?P<sep>[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
+        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
         r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
     )
 );
 pattern!(
     /// A rate after its unit: `tok/s: 41`.
-    RATE_AFTER = r"(?i)(?:UNIT|\b(?:tg|pp)\s?\d{2,5})\s*[)\]]?\s*[:=]\s*[~≈]?\s*(?P<a>NUM)(?:\s*[-–]\s*(?P<b>NUM))?"
+    RATE_AFTER = r#"(?i)(?:UNIT|\b(?:tg|pp)\s?\d{2,5})\s*[)\]"'”]{0,2}\s*[:=]\s*[~≈]?\s*(?P<a>NUM)(?:\s*[-–]\s*(?P<b>NUM))?"#
 );
 pattern!(
     /// Chinese, Japanese and Korean: "every second, n tokens".

@@ -306,7 +306,7 @@ impl Scope<'_> {
         let groups = segments(self.whole.text, part);
         let mut previous: Option<Frame> = None;
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
-        let later = later_frames(self.whole.text, &locals, &groups);
+        let later = later_frames(self.whole.text, part, &locals, &groups);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
             if let Some(previous) = &previous {
@@ -446,7 +446,11 @@ impl Scope<'_> {
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
     fn forecast(&self, part: &Part, group: &Segment) -> Option<Option<String>> {
         let within = |mention: &&Mention| mention.start < group.range.end && mention.end <= group.range.end;
-        let modal = part.mentions.iter().filter(within).any(|mention| mention.what == What::Modal);
+        let own = self.whole.text[group.range.start..group.range.end.min(part.range.end)].to_lowercase();
+        let apart = own.starts_with([';', '；'])
+            || ["today", "currently", "right now", "heute", "aujourd"].iter().any(|word| own.contains(word));
+        let expected = |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
+        let modal = part.mentions.iter().filter(within).any(expected);
         let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
         let date =
             part.mentions.iter().filter(|mention| mention.start >= group.range.start || modal).find_map(
@@ -486,10 +490,11 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
 
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
 /// quantization and engine reach back only to a rate that stands bare.
-fn later_frames(text: &str, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
+fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
+    let shared = ends_in_remark(text, part);
     let mut later = vec![Frame::default(); locals.len()];
     for at in (1..locals.len()).rev() {
-        let joint = text[groups[at].range.start..].trim_start().to_lowercase();
+        let joint: String = text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
         if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
             .iter()
             .any(|word| joint.starts_with(word))
@@ -498,12 +503,21 @@ fn later_frames(text: &str, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> 
         }
         let mut said = Frame::default().or(&locals[at]).or(&later[at]);
         let own = &locals[at - 1];
-        if own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.engine.is_some() {
+        let bare = own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
+        if !bare && !shared {
             (said.quant, said.engine) = (None, None);
         }
         later[at - 1] = said;
     }
     later
+}
+
+/// Whether the sentence ends in a remark in parentheses right behind its last rate; such a remark is of all its rates.
+fn ends_in_remark(text: &str, part: &Part) -> bool {
+    let rates = part.mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. }));
+    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end)) else { return false };
+    let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
+    tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
 }
 
 /// A stretch of a sentence with the rates that stand in it together.
@@ -577,9 +591,9 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
         let gap = before.end.min(rate.start)..rate.start;
         let same = matches!((&before.what, &rate.what), (What::Rate { group: a, .. }, What::Rate { group: b, .. }) if a == b);
         let leads = is_lead(&text[gap.clone()]);
-        if same || leads {
+        if same || leads || is_parallel(&text[gap.clone()]) {
             last.rates.push(index);
-            last.from_to |= leads || text[gap].trim() == "to";
+            last.from_to |= leads || is_lead(&text[gap]);
             continue;
         }
         start = boundary(text, gap);
@@ -595,6 +609,11 @@ fn is_lead(gap: &str) -> bool {
         gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
         "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
     )
+}
+
+/// Whether the words between two rates only set them side by side.
+fn is_parallel(gap: &str) -> bool {
+    matches!(gap.trim().to_lowercase().as_str(), "vs" | "vs." | "versus" | "against" | "/")
 }
 
 /// Where the stretch of the first of two rates ends.
