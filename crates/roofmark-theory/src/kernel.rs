@@ -111,7 +111,7 @@ pub struct Kernel {
 }
 
 /// Deviations below this change nothing and are left out.
-const NEGLIGIBLE: f64 = 0.004;
+const NEGLIGIBLE: f64 = 0.006;
 
 impl Kernel {
     /// Prepares the kernel; names that `deviations` lacks count as zero.

@@ -31,6 +31,8 @@ pub enum Command {
     Inspect(crate::command::inspect::InspectArgs),
     /// Write a synthetic model: exact shapes and types, random weights.
     Synth(crate::command::synth::SynthArgs),
+    /// Say whether published rates are possible: an article, a table, or one claim.
+    Check(crate::command::check::CheckArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

@@ -1,5 +1,6 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
+pub mod check;
 #[cfg(feature = "engine")]
 pub mod bench;
 pub mod ceiling;
@@ -24,6 +25,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
+        Command::Check(command) => check::run(&command, args.json),
         Command::Models(command) => models::run(&command, args.json),
         Command::Ceiling(command) => ceiling::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),

@@ -189,6 +189,7 @@ impl Table<'_> {
             return;
         }
         let frame = own.or_all(above);
+        let told = UNIT_ONLY.is_match(label) || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
         let place = first.start..row[row.len() - 1].end;
         for (at, cell) in row.iter().enumerate() {
             let Some(column) =
@@ -196,14 +197,18 @@ impl Table<'_> {
             else {
                 continue;
             };
-            self.rate_cell(cell, at, column, &frame, &place, claims);
+            let entity = column.frame.machine.is_some()
+                || column.frame.model.is_some()
+                || column.frame.quant.is_some();
+            let plain = column.role == Role::Rate || told && at > 0 && entity;
+            self.rate_cell(cell, plain && (at > 0 || column.frame.unit), column, &frame, &place, claims);
         }
     }
 
     fn rate_cell(
         &self,
         cell: &Range<usize>,
-        at: usize,
+        plain: bool,
         column: &Column,
         row: &Frame,
         place: &Range<usize>,
@@ -213,10 +218,7 @@ impl Table<'_> {
         let rates: Vec<&Mention> =
             mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
         if rates.is_empty() {
-            if column.role == Role::Rate
-                && (at > 0 || column.frame.unit)
-                && let Some(rate) = self.plain_rate(cell)
-            {
+            if plain && let Some(rate) = self.plain_rate(cell) {
                 claims.extend(self.whole.claim(&rate, column.frame.clone().or_all(row), place));
             }
             return;
@@ -266,7 +268,7 @@ impl Table<'_> {
         let kilo = text.ends_with('k');
         let value = numbers::value(text.trim_end_matches('k').trim(), self.decimal)?;
         let factor = if kilo { 1024.0 } else { 1.0 };
-        (value >= 0.0 && value < 1e8).then_some((value * factor) as u64)
+        (0.0..1e8).contains(&value).then_some((value * factor) as u64)
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Court, Question};
 use roofmark_facts::bounds::{self, Bound, Limit, Workload};
 use roofmark_facts::claim::{Claim, Phase, Verdict};
 use roofmark_facts::machine::{Machine, MachineKind};
-use roofmark_facts::units::{Bytes, BytesPerSecond};
+use roofmark_facts::units::{Bytes, BytesPerSecond, TokensPerSecond};
 
 /// Above the ceiling by more than this, a claim is impossible: rounding of datasheets.
 pub(super) const ROUNDING: f64 = 1.02;
@@ -190,7 +190,7 @@ fn within(outcome: &Outcome, rate: f64) -> Verdict {
 
 /// A batch of unknown size is bound by compute alone; up to one stream's ceiling it needs no batch.
 fn unknown_batch(verdict: &Bound, rate: f64, limit: f64, outcome: &Outcome) -> Verdict {
-    let compute = verdict.by_compute.map_or(f64::INFINITY, |compute| compute.get());
+    let compute = verdict.by_compute.map_or(f64::INFINITY, TokensPerSecond::get);
     if rate > compute * ROUNDING {
         Verdict::Impossible
     } else if rate > limit {
