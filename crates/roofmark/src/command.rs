@@ -3,13 +3,17 @@
 pub mod check;
 #[cfg(feature = "engine")]
 pub mod bench;
+pub mod calibrate;
 pub mod ceiling;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
+pub mod evaluate;
+pub mod fit;
 pub mod inspect;
 pub mod machines;
 pub mod models;
+pub mod predict;
 pub mod synth;
 
 use crate::args::{Args, Command};
@@ -22,6 +26,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Bench(command) => bench::run(&command, args.json),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Predict(command) => predict::run(&command, args.json),
+        Command::Evaluate(command) => evaluate::run(&command, args.json),
+        Command::Calibrate(command) => calibrate::run(&command, args.json),
+        Command::Fit(command) => fit::run(&command, args.json),
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
