@@ -223,7 +223,10 @@ fn configuration(dice: &mut Dice, quants: &[&str], catalog: &Catalog, profiles: 
             ..empty()
         };
         let judged = judge_alone(&claim, catalog, profiles);
-        let fits = judged.exemptions.iter().all(|exemption| exemption.kind != "memory_gb");
+        let batch = Claim { phase: Phase::DecodeBatched, concurrency: Some(16), ..claim.clone() };
+        let batch = judge_alone(&batch, catalog, profiles);
+        let fits =
+            judged.exemptions.iter().chain(&batch.exemptions).all(|exemption| exemption.kind != "memory_gb");
         let big = model.params_b * 0.5 > 3.0 && model.shape.arch != "gpt-oss";
         let cached = machine.cache.as_ref().map_or(0.512, |cache| cache.value.gb()) < 0.6;
         if let (Some(ceiling), true) = (

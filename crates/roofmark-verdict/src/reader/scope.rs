@@ -449,7 +449,8 @@ impl Scope<'_> {
         let own = self.whole.text[group.range.start..group.range.end.min(part.range.end)].to_lowercase();
         let apart = own.starts_with([';', '；'])
             || ["today", "currently", "right now", "heute", "aujourd"].iter().any(|word| own.contains(word));
-        let expected = |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
+        let expected =
+            |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
         let modal = part.mentions.iter().filter(within).any(expected);
         let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
         let date =
@@ -494,7 +495,8 @@ fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -
     let shared = ends_in_remark(text, part);
     let mut later = vec![Frame::default(); locals.len()];
     for at in (1..locals.len()).rev() {
-        let joint: String = text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
+        let joint: String =
+            text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
         if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
             .iter()
             .any(|word| joint.starts_with(word))
@@ -503,7 +505,8 @@ fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -
         }
         let mut said = Frame::default().or(&locals[at]).or(&later[at]);
         let own = &locals[at - 1];
-        let bare = own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
+        let bare =
+            own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
         if !bare && !shared {
             (said.quant, said.engine) = (None, None);
         }
@@ -515,7 +518,10 @@ fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -
 /// Whether the sentence ends in a remark in parentheses right behind its last rate; such a remark is of all its rates.
 fn ends_in_remark(text: &str, part: &Part) -> bool {
     let rates = part.mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. }));
-    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end)) else { return false };
+    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end))
+    else {
+        return false;
+    };
     let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
     tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
 }

@@ -48,6 +48,8 @@ enum Role {
     Streams,
     Context,
     Other,
+    /// Remarks: they disclose speculation and offloading, and their numbers are of anything.
+    Notes,
     /// Names of conditions, or rates where the text around says so.
     Open,
 }
@@ -168,6 +170,8 @@ impl Table<'_> {
             Role::Streams
         } else if CONTEXT_LABEL.is_match(&text) {
             Role::Context
+        } else if NOTES_LABEL.is_match(&text) {
+            Role::Notes
         } else if (OTHER_LABEL.is_match(&text) || timed) && frame.machine.is_none() {
             Role::Other
         } else if RATE_LABEL.is_match(&text) {
@@ -250,6 +254,11 @@ impl Table<'_> {
                 Role::Streams => frame.streams = frame.streams.or_else(|| self.count(cell)),
                 Role::Context => frame.context = frame.context.or_else(|| self.count(cell)),
                 Role::Other | Role::Rate => {}
+                Role::Notes => {
+                    let said = Frame::of_statement(&self.mentions(cell), self.whole.lexicon);
+                    frame.speculation = frame.speculation.or(said.speculation);
+                    frame.offload |= said.offload;
+                }
                 Role::Open => {
                     let mentions = self.mentions(cell);
                     let said = mentions.first().map(|_| {
