@@ -307,8 +307,11 @@ impl Scope<'_> {
         let mut previous: Option<Frame> = None;
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
+        let framed = framed_streams(text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
+            let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
+            local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
                 local = local.or(previous);
             }
@@ -487,6 +490,18 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
     };
     ENGINE_LABEL.is_match(text)
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
+}
+
+/// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
+fn framed_streams(text: &str, part: &Part) -> Option<u64> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let streams = part.mentions.iter().take_while(|mention| mention.start < first).find_map(|mention| {
+        match mention.what {
+            What::Streams(count) if mention.start < part.range.start + 24 => Some(count),
+            _ => None,
+        }
+    });
+    streams.filter(|_| FRAMED.is_match(text))
 }
 
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
