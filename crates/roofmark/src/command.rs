@@ -1,10 +1,10 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
-pub mod check;
 #[cfg(feature = "engine")]
 pub mod bench;
 pub mod calibrate;
 pub mod ceiling;
+pub mod check;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
