@@ -7,10 +7,12 @@
 pub mod bounds;
 pub mod catalog;
 pub mod config;
+pub mod evidence;
 pub mod doubt;
 pub mod gguf;
 pub mod machine;
 pub mod names;
+pub mod prediction;
 pub mod profile;
 pub mod quant;
 pub mod records;
