@@ -6,9 +6,10 @@
 
 pub mod bounds;
 pub mod catalog;
+pub mod claim;
 pub mod config;
-pub mod evidence;
 pub mod doubt;
+pub mod evidence;
 pub mod gguf;
 pub mod machine;
 pub mod names;

@@ -8,7 +8,7 @@ mod feed;
 mod mix;
 
 use crate::quant::Quant;
-use crate::shape::{AltUp, Layer, Mixer, PerLayerEmbedding, Shape, Streams};
+use crate::shape::{AltUp, Ffn, Layer, Mixer, PerLayerEmbedding, Shape, Streams};
 use crate::tensor_type::TensorType;
 use crate::tensors::Tensor;
 
@@ -74,7 +74,7 @@ fn per_layer_tables(shape: &Shape, embedding: PerLayerEmbedding, list: &mut List
 }
 
 fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
-    for norm in norms(&shape.arch) {
+    for norm in norms(&shape.arch).iter().filter(|norm| is_kept(norm, shape, layer)) {
         list.part(norm, &[shape.hidden]);
     }
     mix::push(shape, &layer.mixer, list);
@@ -127,6 +127,13 @@ fn push_streams(hidden: u64, streams: &Streams, attends: bool, list: &mut List) 
         }
         list.part("ple_conv1d.weight", &[streams.taps, wide]);
     }
+}
+
+/// Nemotron NAS drops the norm together with the half of the layer that it drops.
+fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
+    let half_is_there =
+        if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
+    shape.arch != "deci" || half_is_there
 }
 
 fn push_altup(hidden: u64, altup: AltUp, list: &mut List) {

@@ -68,5 +68,8 @@ fn impossible_slices_and_foreign_formats_are_refused() {
         message("Q8_0", Some(33)),
         "33 layers were asked for, the model has 32 (at least 1 is needed)"
     );
+    let windowed = &Catalog::builtin().model("gpt-oss-20b").unwrap().shape;
+    let error = plan("x", windowed, &Quant::parse("MXFP4").unwrap(), Some(1)).unwrap_err().to_string();
+    assert_eq!(error, "1 layers were asked for, the model needs 2 to keep each of its kinds of layer");
     assert!(message("FP8", None).contains("which GGUF does not have"));
 }

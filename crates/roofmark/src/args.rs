@@ -18,6 +18,9 @@ pub struct Args {
 /// The commands. Each has a file of its name in `command/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure this machine with the embedded engine and hold it against its memory.
+    #[cfg(feature = "engine")]
+    Bench(crate::command::bench::BenchArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
     /// List the models of the catalog, or explain one.

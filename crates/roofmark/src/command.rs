@@ -1,5 +1,7 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
+#[cfg(feature = "engine")]
+pub mod bench;
 pub mod ceiling;
 pub mod completions;
 #[cfg(feature = "engine")]
@@ -15,6 +17,8 @@ use crate::exit::Exit;
 /// Runs the command that `args` names.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
+        #[cfg(feature = "engine")]
+        Command::Bench(command) => bench::run(&command, args.json),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Inspect(command) => inspect::run(&command, args.json),

@@ -5,6 +5,8 @@ mod args;
 mod catalog;
 mod command;
 mod exit;
+#[cfg(feature = "engine")]
+mod local;
 mod model_file;
 mod pick;
 mod synth_file;
