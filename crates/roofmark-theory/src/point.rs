@@ -93,7 +93,8 @@ const BASE: usize = 1;
 
 fn coordinates(job: &Job<'_>) -> [f64; COORDINATES] {
     let bandwidth = physics::bandwidth(job).unwrap_or(1.0);
-    let depth = (1.0 + if job.is_prefill() { job.depth } else { job.mean_depth() } / 512.0).ln();
+    let cached = if job.is_prefill() { job.depth } else { job.mean_depth() };
+    let depth = (1.0 + cached / 512.0).ln();
     if job.is_prefill() {
         let peak = physics::peak(job.machine).unwrap_or(1.0);
         return [peak.ln(), job.year, job.prompt_tokens().ln(), depth, job.pass().ln()];
