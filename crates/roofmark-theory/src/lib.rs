@@ -4,6 +4,7 @@
 //! it and says how sure it is; split-conformal factors make the intervals cover what they say. docs/physics.md.
 #![forbid(unsafe_code)]
 
+pub mod cost;
 pub mod job;
 pub mod kernel;
 pub mod kriging;
