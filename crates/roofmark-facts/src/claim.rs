@@ -110,7 +110,7 @@ impl Verdict {
             Self::Underspecified => "underspecified",
             Self::CannotComeTrue => "cannot come true",
             Self::CameTrue => "came true",
-            Self::DidNot => "did not come true",
+            Self::DidNot => "did not",
             Self::Open => "open",
         }
     }

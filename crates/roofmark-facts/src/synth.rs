@@ -50,6 +50,9 @@ pub enum SynthError {
     /// No such slice.
     #[error("{asked} layers were asked for, the model has {has} (at least 1 is needed)")]
     Layers { asked: u32, has: u32 },
+    /// An architecture whose metadata is not written yet.
+    #[error("architecture {arch:?} has metadata that Roofmark does not write yet")]
+    Architecture { arch: String },
     /// A slice that lacks a kind of mixer.
     #[error("{asked} layers were asked for, the model needs {least} to keep each of its kinds of layer")]
     Kinds { asked: u32, least: u32 },
@@ -65,6 +68,9 @@ pub enum SynthError {
 pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Result<Plan, SynthError> {
     let tensors = tensor_table(shape, quant);
     let full_layers = shape.layers.len() as u32;
+    if !can_plan(&shape.arch) {
+        return Err(SynthError::Architecture { arch: shape.arch.clone() });
+    }
     if let Some(foreign) = tensors.iter().find(|tensor| !tensor.kind.in_gguf()) {
         return Err(SynthError::Foreign { tensor: foreign.name.clone(), kind: foreign.kind.name() });
     }
@@ -86,6 +92,12 @@ pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Resu
         metadata.set("general.file_type", Value::U32(id));
     }
     Ok(Plan { shape, full_layers, metadata, tensors })
+}
+
+/// Whether the engine's metadata for `arch` is known here; the n-gram tables of Qwen 3.8 Flash are not.
+#[must_use]
+pub fn can_plan(arch: &str) -> bool {
+    arch != "qwen4exp"
 }
 
 fn new_tensor(tensor: &Tensor, name: String) -> NewTensor {

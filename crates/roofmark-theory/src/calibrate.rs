@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Version of the table's form.
 const VERSION: u32 = 1;
 /// Rows that stand for all, at most.
-const REPRESENTATIVES: usize = 900;
+const REPRESENTATIVES: usize = 512;
 /// Rows at which a group's own interval factor weighs as much as the fleet's.
 const OWN_WEIGHT: f64 = 15.0;
 

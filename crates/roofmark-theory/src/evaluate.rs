@@ -283,7 +283,7 @@ pub fn refusals(rows: &[Graded]) -> Vec<(String, usize)> {
         *counts.entry(reason).or_default() += 1;
     }
     let mut counts: Vec<(String, usize)> = counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
-    counts.sort_by(|left, right| right.1.cmp(&left.1));
+    counts.sort_by_key(|entry| std::cmp::Reverse(entry.1));
     counts
 }
 

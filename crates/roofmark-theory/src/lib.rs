@@ -19,3 +19,6 @@ pub mod model;
 pub mod numbers;
 pub mod predict;
 pub mod table;
+pub mod answer;
+pub mod memory;
+pub mod rank;

@@ -7,7 +7,7 @@
 use crate::job::Job;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::prediction::{Limit, Part};
-use roofmark_facts::units::Seconds;
+use roofmark_facts::units::{FlopPerSecond, Seconds};
 
 /// Names of the fleet-wide numbers of decoding, in the order of the vector.
 pub const DECODE_NUMBERS: [&str; 9] = [
@@ -76,7 +76,7 @@ pub fn bandwidth(job: &Job<'_>) -> Option<f64> {
 /// too, the class's typical ratio of arithmetic to bandwidth (FLOP per byte, from the catalogued members).
 #[must_use]
 pub fn peak(machine: &Machine) -> Option<f64> {
-    let known = |kind: &str| machine.peak(kind).map(|peak| peak.get());
+    let known = |kind: &str| machine.peak(kind).map(FlopPerSecond::get);
     let matrix = known("fp16").or_else(|| known("bf16"));
     if let Some(matrix) = matrix {
         return Some(matrix);

@@ -4,6 +4,7 @@
 //! measuring nor the predicting crates: a prediction, where there is one, is an argument.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod reader;
 pub mod referee;
 pub mod rows;

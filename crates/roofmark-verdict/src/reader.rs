@@ -30,8 +30,38 @@ pub struct Read {
     pub text: String,
     /// Claims in the order of the text.
     pub claims: Vec<Claim>,
+    /// Quantizations that the text names, each once.
+    pub quants: Vec<String>,
+    /// Sentences with what they are about.
+    pub sentences: Vec<Sentence>,
     /// Month of the text's own statements (`YYYY-MM`), where it names one.
     pub date: Option<String>,
+}
+
+/// A machine as a sentence names it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    /// First byte of the name in the text.
+    pub start: usize,
+    /// Catalog machines that it can mean.
+    pub slugs: Vec<String>,
+    /// It is only what something else is compared with.
+    pub compared: bool,
+}
+
+/// A sentence, heading or bullet with the machines and the model that it speaks of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sentence {
+    /// Its bytes in the text.
+    pub range: std::ops::Range<usize>,
+    /// Machines named in it.
+    pub machines: Vec<Named>,
+    /// Machines that the sentence is about, named in it or before.
+    pub about: Vec<String>,
+    /// Model in force.
+    pub model: Option<String>,
+    /// Quantization in force.
+    pub quant: Option<String>,
 }
 
 /// Reads the claims of `bytes`.
@@ -40,7 +70,7 @@ pub struct Read {
 /// When the bytes are not text of a known encoding, or more than [`MAX_BYTES`].
 pub fn read(bytes: &[u8], format: Format, lexicon: &Lexicon) -> Result<Read, ReadError> {
     let document = Document::parse(bytes, format)?;
-    let claims = scope::claims(&document, lexicon);
+    let scope::Found { claims, sentences, quants } = scope::claims(&document, lexicon);
     let date = dates::of_text(&document.text);
-    Ok(Read { text: document.text, claims, date })
+    Ok(Read { text: document.text, claims, quants, sentences, date })
 }

@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod exemptions;
+pub(crate) mod findings;
 pub mod measured;
 mod physics;
 mod wording;
@@ -116,29 +117,27 @@ impl Open {
 
     /// One verdict of all readings. Where a usual quantization is assumed, the unusual ones count only to save a claim.
     fn verdict(&self, assessed: &[(Case<'_>, Outcome)], end: fn(&Outcome) -> Verdict) -> Verdict {
+        let counts = |case: &Case<'_>, open: bool| self.quant || case.quant_open == open;
         let of = |open: bool| {
             assessed
                 .iter()
-                .filter(move |(case, _)| self.quant || case.quant_open == open)
-                .map(move |(_, outcome)| end(outcome))
+                .filter(|(case, _)| counts(case, open))
+                .map(|(_, outcome)| end(outcome))
+                .collect::<Vec<_>>()
         };
-        let usual = self.combine(of(false));
-        let saved = usual.is_impossible() && of(true).any(|verdict| !verdict.is_impossible());
+        let usual = self.combine(&of(false));
+        let saved = usual.is_impossible() && of(true).iter().any(|verdict| !verdict.is_impossible());
         if saved { Verdict::Underspecified } else { usual }
     }
 
-    /// One verdict of several readings: theirs where they agree; the mildest where they are spellings of one thing;
-    /// `underspecified` where the text leaves out what decides.
-    fn combine(&self, verdicts: impl Iterator<Item = Verdict> + Clone) -> Verdict {
-        let mildest =
-            verdicts.clone().min_by_key(|verdict| severity(*verdict)).unwrap_or(Verdict::Underspecified);
-        let worst = verdicts.clone().max_by_key(|verdict| severity(*verdict)).unwrap_or(mildest);
-        let differ = mildest != worst;
-        if differ && (self.quant || self.machine || self.model) && worst != Verdict::Slow {
-            Verdict::Underspecified
-        } else {
-            mildest
-        }
+    /// One verdict of several readings: theirs where they agree; the mildest where they are spellings of
+    /// one thing; `underspecified` where the text leaves out what decides.
+    fn combine(&self, verdicts: &[Verdict]) -> Verdict {
+        let mildest = verdicts.iter().copied().min_by_key(|verdict| severity(*verdict));
+        let worst = verdicts.iter().copied().max_by_key(|verdict| severity(*verdict));
+        let (Some(mildest), Some(worst)) = (mildest, worst) else { return Verdict::Underspecified };
+        let open = self.quant || self.machine || self.model;
+        if mildest != worst && open && worst != Verdict::Slow { Verdict::Underspecified } else { mildest }
     }
 }
 

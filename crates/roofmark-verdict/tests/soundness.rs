@@ -192,3 +192,146 @@ fn published_claims_that_are_impossible_are_found() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A generator of numbers from a seed (Knuth's MMIX constants).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.roll(10_000) as f64 / 10_000.0
+    }
+}
+
+/// Machines with a trusted bandwidth and models that fit them, in the order of the dice.
+fn configuration(dice: &mut Dice, quants: &[&str], catalog: &Catalog, profiles: &Profiles) -> (Claim, f64) {
+    loop {
+        let machine = &catalog.machines[dice.roll(catalog.machines.len())];
+        let model = &catalog.models[dice.roll(catalog.models.len())];
+        let claim = Claim {
+            machine: Some(machine.slug.clone()),
+            machines: vec![machine.slug.clone()],
+            model: Some(model.slug.clone()),
+            models: vec![model.slug.clone()],
+            quant: Some(quants[dice.roll(quants.len())].into()),
+            low: 1e-3,
+            high: 1e-3,
+            ..empty()
+        };
+        let judged = judge_alone(&claim, catalog, profiles);
+        let batch = Claim { phase: Phase::DecodeBatched, concurrency: Some(16), ..claim.clone() };
+        let batch = judge_alone(&batch, catalog, profiles);
+        let fits =
+            judged.exemptions.iter().chain(&batch.exemptions).all(|exemption| exemption.kind != "memory_gb");
+        let big = model.params_b * 0.5 > 3.0 && model.shape.arch != "gpt-oss";
+        let cached = machine.cache.as_ref().map_or(0.512, |cache| cache.value.gb()) < 0.6;
+        if let (Some(ceiling), true) = (
+            judged.ceiling,
+            fits && big
+                && cached
+                && !judged.line.contains("FLOP")
+                && machine.kind != roofmark_facts::machine::MachineKind::Cpu,
+        ) {
+            return (claim, ceiling);
+        }
+    }
+}
+
+fn batch_ceiling(claim: &Claim, catalog: &Catalog, profiles: &Profiles) -> f64 {
+    let batch = Claim { phase: Phase::DecodeBatched, concurrency: Some(16), ..claim.clone() };
+    judge_alone(&batch, catalog, profiles).ceiling.expect("the machine's bandwidth is known")
+}
+
+#[test]
+fn two_hundred_impossible_claims_are_caught_with_the_exemption_that_made_them() {
+    let catalog = Catalog::builtin();
+    let profiles = Profiles::default();
+    let mut dice = Dice(20_261_124);
+    for round in 0..200 {
+        let wide = round % 4 == 0;
+        let quants: &[&str] =
+            if wide { &["F16", "BF16"] } else { &["Q4_K_M", "Q8_0", "F16", "Q6_K", "Q4_0", "FP8"] };
+        let (mut claim, ceiling) = configuration(&mut dice, quants, catalog, &profiles);
+        let (kind, needs, rate) = match round % 4 {
+            0 => ("bits_per_weight", None, ceiling * dice.between(1.35, 2.0)),
+            1 => ("streams", Some(16.0), batch_ceiling(&claim, catalog, &profiles) * dice.between(0.8, 0.95)),
+            2 => ("accepted_length", None, ceiling * dice.between(2.0, 5.0)),
+            _ => ("devices", Some(4.0), ceiling * dice.between(3.1, 3.8)),
+        };
+        (claim.low, claim.high) = (rate, rate);
+        let judged = judge_alone(&claim, catalog, &profiles);
+        assert_eq!(
+            judged.verdict,
+            Verdict::Impossible,
+            "{}: {}",
+            claim.machine.as_deref().unwrap_or_default(),
+            judged.line
+        );
+        let asked = judged.exemptions.iter().find(|exemption| exemption.kind == kind);
+        let asked = asked.map(|exemption| exemption.needs);
+        assert!(asked.is_some(), "{kind} is not asked for: {:?}", judged.exemptions);
+        if let (Some(most), Some(asked)) = (needs, asked) {
+            assert!(asked <= most, "{kind}: {asked} of {most}");
+        }
+        let saved = match kind {
+            "streams" => Claim { phase: Phase::DecodeBatched, concurrency: Some(16), ..claim.clone() },
+            "accepted_length" => Claim { speculation: true, accepted: Some(6.0), ..claim.clone() },
+            "devices" => Claim { devices: 4, ..claim.clone() },
+            _ => Claim { quant: Some("Q4_K_M".into()), ..claim.clone() },
+        };
+        let after = judge_alone(&saved, catalog, &profiles);
+        assert!(
+            !after.verdict.is_impossible() || after.line.contains("FLOP"),
+            "disclosed {kind}: {}",
+            after.line
+        );
+    }
+}
+
+/// The worked cases of docs/physics.md.
+fn worked(machine: &str, model: &str, quant: &str, low: f64, high: f64) -> Judged {
+    let catalog = Catalog::builtin();
+    let claim = Claim {
+        machine: Some(machine.into()),
+        machines: vec![machine.into()],
+        model: Some(model.into()),
+        models: vec![model.into()],
+        quant: Some(quant.into()),
+        low,
+        high,
+        ..empty()
+    };
+    judge_alone(&claim, catalog, &Profiles::default())
+}
+
+#[test]
+fn the_worked_cases_come_out_as_written() {
+    let max = worked("apple-m5-max-40c-128gb", "llama-3.1-70b", "Q4_K_M", 30.0, 45.0);
+    assert_eq!(
+        max.line,
+        "impossible: 30 to 45 tok/s × 41.9 GB = 1,258 to 1,886 GB/s; this machine has 614; ceiling 14.6. It would take 2.1 accepted tokens a pass, or 3 streams"
+    );
+    let spark = worked("nvidia-dgx-spark", "llama-3.1-70b", "FP8", 2.7, 2.7);
+    assert_eq!(
+        (spark.verdict, spark.ceiling.map(|rate| (rate * 100.0).round())),
+        (Verdict::Consistent, Some(387.0))
+    );
+    let stock = worked("nvidia-dgx-spark", "gpt-oss-120b", "MXFP4-BF16", 59.5, 59.5);
+    assert_eq!(stock.verdict, Verdict::Impossible);
+    assert!(
+        stock.exemptions.iter().any(|exemption| exemption.kind == "requantised_bytes"),
+        "{:?}",
+        stock.exemptions
+    );
+    assert_eq!(
+        worked("nvidia-dgx-spark", "gpt-oss-120b", "MXFP4-ALL", 59.5, 59.5).verdict,
+        Verdict::Consistent
+    );
+    let card = worked("nvidia-rtx-5090", "llama-3.1-70b", "Q4_K_M", 8.0, 12.0);
+    assert_eq!((card.verdict, card.verdict_high), (Verdict::Underspecified, Verdict::Underspecified));
+    assert!(card.exemptions.iter().any(|exemption| exemption.kind == "host_bandwidth"));
+}

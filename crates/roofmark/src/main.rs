@@ -5,7 +5,7 @@ mod args;
 mod catalog;
 mod command;
 mod exit;
-#[cfg(feature = "engine")]
+mod expect;
 mod local;
 mod model_file;
 mod pick;

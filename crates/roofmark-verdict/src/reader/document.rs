@@ -173,7 +173,7 @@ fn push_line(text: &str, line: Range<usize>, blocks: &mut Vec<Block>) {
     }
     match blocks.last_mut() {
         Some(Block { kind: Kind::Paragraph | Kind::Item(_), range }) if range.start < range.end => {
-            range.end = line.end
+            range.end = line.end;
         }
         _ => blocks.push(Block { kind: Kind::Paragraph, range: line }),
     }

@@ -29,6 +29,8 @@ pub(super) struct Frame {
     pub machine: Option<MachineSeen>,
     pub model: Option<ModelSeen>,
     pub quant: Option<String>,
+    /// The quantization was stated elsewhere, of another rate or of all.
+    pub quant_carried: bool,
     pub engine: Option<&'static str>,
     pub context: Option<u64>,
     pub streams: Option<u64>,
@@ -55,6 +57,7 @@ impl Frame {
             (Some(own), Some(outer)) => Some(own.completed(outer)),
             (own, outer) => own.or_else(|| outer.clone()),
         };
+        self.quant_carried |= self.quant.is_none();
         self.quant = self.quant.or_else(|| outer.quant.clone());
         self.engine = self.engine.or(outer.engine);
         self
@@ -249,6 +252,7 @@ impl Around<'_> {
                 .nearest(|mention| if let What::Accepted(n) = mention.what { Some(n) } else { None }),
             offload: self.any(&What::Offload),
             bench: self.any(&What::BenchName),
+            quant_carried: false,
             unit: false,
             forecast: None,
         }
@@ -289,6 +293,8 @@ pub(super) struct Whole<'a> {
     pub unique: Frame,
     /// Models named exactly, in order.
     pub models: Vec<(usize, usize)>,
+    /// Machines that the text names.
+    pub machines: Vec<Vec<usize>>,
     /// How many engines the text names.
     pub engines: usize,
 }
@@ -300,6 +306,10 @@ impl Whole<'_> {
         let frame = frame.or(&self.universal).or(&self.unique);
         let (machine, machines, devices) = self.machine(frame.machine.as_ref());
         let (model, models) = self.model(frame.model.as_ref(), rate.start);
+        let quant = frame
+            .quant
+            .clone()
+            .filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
         let (phase, prompt) = frame.phase.unwrap_or((Phase::Decode, None));
         let (phase, concurrency) = streams(phase, &frame);
         Some(Claim {
@@ -310,7 +320,7 @@ impl Whole<'_> {
             machines,
             model,
             models,
-            quant: quant(frame.quant, frame.engine),
+            quant: self::quant(quant, frame.engine),
             phase,
             concurrency,
             low: rounded(low),
@@ -324,6 +334,39 @@ impl Whole<'_> {
             forecast: frame.forecast.is_some(),
             due: frame.forecast.flatten(),
         })
+    }
+
+    /// Sets the core count of the machine in `frame`; where that machine has no variants by cores, the text means the
+    /// only other one that does.
+    pub(super) fn with_cores(&self, frame: &mut Frame, cores: u32) {
+        let has = |machines: &[usize]| {
+            machines.iter().any(|&index| self.lexicon.machines[index].cores == Some(cores))
+        };
+        if let Some(machine) = &mut frame.machine
+            && has(&machine.machines)
+        {
+            machine.cores = Some(cores);
+            return;
+        }
+        let mut families: Vec<&String> = Vec::new();
+        let mut others = self.machines.iter().filter(|machines| has(machines));
+        let Some(first) = others.next() else { return };
+        for machines in std::iter::once(first).chain(others) {
+            let family = &self.lexicon.machines[machines[0]].family;
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+        if families.len() == 1 {
+            frame.machine =
+                Some(MachineSeen { machines: first.clone(), cores: Some(cores), ..MachineSeen::default() });
+        }
+    }
+
+    /// Slugs of the machine that `frame` speaks of.
+    pub(super) fn about(&self, frame: &Frame) -> (Vec<String>, Option<u32>) {
+        let (_, slugs, devices) = self.machine(frame.machine.as_ref());
+        (slugs, devices)
     }
 
     fn machine(&self, seen: Option<&MachineSeen>) -> (Option<String>, Vec<String>, Option<u32>) {
@@ -366,7 +409,8 @@ impl Whole<'_> {
             .map_or_else(|| all[left[0]].slug.clone(), |&index| all[index].slug.clone())
     }
 
-    fn model(&self, seen: Option<&ModelSeen>, at: usize) -> (Option<String>, Vec<String>) {
+    /// Slug or class of the model that is seen at `at`, and the catalog models that it can mean.
+    pub(super) fn model(&self, seen: Option<&ModelSeen>, at: usize) -> (Option<String>, Vec<String>) {
         let Some(seen) = seen else { return (None, Vec::new()) };
         let all = &self.lexicon.models;
         if let Some(&first) = seen.models.first() {
@@ -407,6 +451,11 @@ impl Whole<'_> {
     }
 }
 
+/// Models that exist in one format only: what a text says of others' weights is not said of theirs.
+fn is_native(model: Option<&str>) -> bool {
+    model.is_some_and(|slug| slug.starts_with("gpt-oss"))
+}
+
 fn narrow(list: &mut Vec<usize>, keep: impl Fn(usize) -> bool) {
     let kept: Vec<usize> = list.iter().copied().filter(|&index| keep(index)).collect();
     if !kept.is_empty() {
@@ -414,7 +463,8 @@ fn narrow(list: &mut Vec<usize>, keep: impl Fn(usize) -> bool) {
     }
 }
 
-fn streams(phase: Phase, frame: &Frame) -> (Phase, Option<u64>) {
+/// Phase and streams of a rate under `frame`.
+pub(super) fn streams(phase: Phase, frame: &Frame) -> (Phase, Option<u64>) {
     let many = frame.streams.is_some_and(|n| n > 1);
     if phase == Phase::Prefill || frame.streams == Some(1) {
         return (phase, Some(frame.streams.unwrap_or(1)));

@@ -13,7 +13,8 @@ pub(super) fn parse(html: &str) -> Document {
     let mut page = Page::default();
     let mut emitter: DefaultEmitter<()> = DefaultEmitter::default();
     emitter.naively_switch_states(true);
-    for token in Tokenizer::new_with_emitter(html, emitter).flatten() {
+    let html = without_attributes(html);
+    for token in Tokenizer::new_with_emitter(html.as_str(), emitter).flatten() {
         match token {
             Token::StartTag(tag) => page.open(&tag.name),
             Token::EndTag(tag) => page.close(&tag.name),
@@ -24,6 +25,54 @@ pub(super) fn parse(html: &str) -> Document {
     page.flush();
     page.end_table();
     page.document
+}
+
+/// `html` with bare tags. The reader needs no attribute, and the tokenizer's stack grows with their number.
+fn without_attributes(html: &str) -> String {
+    let mut bare = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        let name = tag_name(&rest[at..]);
+        bare.push_str(&rest[..at + name]);
+        rest = &rest[at + name..];
+        if name > 1 {
+            rest = &rest[tag_end(rest)..];
+            bare.push('>');
+        }
+    }
+    bare + rest
+}
+
+/// Bytes of `<name` or `</name` at the start of `text`; 1 where no tag starts.
+fn tag_name(text: &str) -> usize {
+    let slash = usize::from(text[1..].starts_with('/'));
+    let letters = text[1 + slash..]
+        .bytes()
+        .take_while(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'<'))
+        .count();
+    if text[1 + slash..].starts_with(|sign: char| sign.is_ascii_alphabetic()) {
+        1 + slash + letters
+    } else {
+        1
+    }
+}
+
+/// Bytes up to and with the `>` that ends a tag; quotes count where they follow `=`.
+fn tag_end(text: &str) -> usize {
+    let (mut quote, mut last) = (None, b' ');
+    for (at, byte) in text.bytes().enumerate() {
+        match quote {
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if byte == b'>' => return at + 1,
+            None if matches!(byte, b'"' | b'\'') && last == b'=' => quote = Some(byte),
+            None => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            last = byte;
+        }
+    }
+    text.len()
 }
 
 /// The page as far as it was read.
@@ -98,7 +147,7 @@ impl Page {
                 self.preformatted = false;
             }
             b"td" | b"th" | b"tr" | b"li" | b"title" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
-                self.flush()
+                self.flush();
             }
             _ if is_block(name) => self.flush(),
             _ => {}
@@ -161,12 +210,11 @@ impl Page {
         let range = trimmed(&self.document.text, self.start..self.document.text.len());
         let kind = self.kind.take().unwrap_or(Kind::Paragraph);
         match self.table.as_mut().and_then(|rows| rows.last_mut()) {
-            Some(row) if self.in_cell => {
-                if self.cells < MAX_CELLS {
-                    self.cells += 1;
-                    row.push(range);
-                }
+            Some(row) if self.in_cell && self.cells < MAX_CELLS => {
+                self.cells += 1;
+                row.push(range);
             }
+            Some(_) if self.in_cell => {}
             _ if !range.is_empty() => self.document.blocks.push(Block { kind, range }),
             _ => {}
         }

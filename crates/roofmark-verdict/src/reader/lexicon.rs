@@ -206,8 +206,10 @@ impl Lexicon {
         let plural =
             first.text.strip_suffix('s').filter(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
         let list = self.spellings.get(first.text.as_str()).or_else(|| self.spellings.get(plural?))?;
-        list.iter()
-            .find(|(spelling, _)| matches(text, base, words, spelling))
+        let fits = list.iter().filter(|(spelling, _)| matches(text, base, words, spelling));
+        let exact =
+            |spelling: &[String]| spelling.last() == words.get(spelling.len() - 1).map(|word| &word.text);
+        fits.max_by_key(|(spelling, _)| (spelling.len(), exact(spelling)))
             .map(|(spelling, named)| (spelling.len(), named))
     }
 }
@@ -220,7 +222,9 @@ fn matches(text: &str, base: usize, words: &[Word], spelling: &[String]) -> bool
     spelling.iter().enumerate().all(|(at, expected)| {
         let word = &words[at];
         let same = word.text == *expected
-            || at == last && ends_in_digit(expected) && word.text.strip_suffix('s') == Some(expected);
+            || at == last
+                && (ends_in_digit(expected) || expected.len() >= 4)
+                && word.text.strip_suffix('s') == Some(expected);
         same && (at == 0 || joins(&text[words[at - 1].range.end - base..word.range.start - base]))
     })
 }

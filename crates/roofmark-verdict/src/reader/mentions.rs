@@ -15,7 +15,7 @@ pub(super) enum What {
     /// A machine: indices into the lexicon, and how many of them.
     Machine { machines: Vec<usize>, devices: Option<u32>, memory: Option<u32> },
     /// A machine that something else is compared with.
-    Compared,
+    Compared(Vec<usize>),
     /// A model; `loose` where the words leave the version out (`Llama 70B`).
     Model { models: Vec<usize>, loose: bool },
     /// A family of models without a size.
@@ -28,6 +28,8 @@ pub(super) enum What {
     Engine(&'static str),
     /// A rate in tokens per second; `group` numbers rates that share one unit or lead from one to the other.
     Rate { low: f64, high: f64, group: usize },
+    /// A number that stands where a rate does, without its unit: `4–6 (today)`.
+    Echo { low: f64, high: f64 },
     /// A phase, with the prompt's tokens where the words say so (`pp512`).
     Phase(Phase, Option<u64>),
     /// Streams in flight.
@@ -161,7 +163,7 @@ impl Finder<'_> {
         }
         if !named.family.is_empty() {
             let tag = !written.contains(' ') && written.chars().all(|sign| !sign.is_uppercase());
-            if tag && !named.models.is_empty() {
+            if tag && !named.models.is_empty() && !self.size_follows(range.end) {
                 return Some(What::Model { models: named.models.clone(), loose: false });
             }
             return Some(What::Family(named.family.clone()));
@@ -176,6 +178,13 @@ impl Finder<'_> {
             return Some(What::Model { models: named.models.clone(), loose });
         }
         named.engine.map(What::Engine)
+    }
+
+    /// Whether a size in parameters follows a family's name: `qwen3moe 30B.A3B`.
+    fn size_follows(&self, at: usize) -> bool {
+        let next = self.after(at, 12).trim_start_matches([' ', '-', '_', ':']);
+        let digits = next.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        digits > 0 && next[digits..].starts_with(['b', 'B'])
     }
 
     fn machine(&self, range: &Range<usize>, written: &str, named: &Named) -> Option<What> {
@@ -203,15 +212,13 @@ impl Finder<'_> {
         let before = self.before(range.start, 4);
         let after = self.after(range.end, 12).trim_start().to_lowercase();
         let priced = before.trim_end().ends_with(['$', '€', '£', '.', ',', '¥']);
-        let counted = [
-            "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", ".", "dollar",
-            "euro", "x ",
-        ]
-        .iter()
-        .any(|unit| {
-            after.starts_with(unit)
-                && !(*unit == "." && !after[1..].starts_with(|c: char| c.is_ascii_digit()))
-        });
+        let units = [
+            "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", "dollar", "euro",
+            "x ",
+        ];
+        let decimal =
+            after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|sign: char| sign.is_ascii_digit()));
+        let counted = decimal || units.iter().any(|unit| after.starts_with(unit));
         !priced && !counted
     }
 
@@ -226,17 +233,20 @@ impl Finder<'_> {
         };
         for at in 0..self.mentions.len() {
             let start = self.mentions[at].start;
-            if machine(&self.mentions[at].what)
+            if let What::Machine { machines, .. } = &self.mentions[at].what
                 && COMPARED.is_match(self.before(start, 40))
                 && !followed(&self.mentions[at + 1..])
             {
-                self.mentions[at].what = What::Compared;
+                self.mentions[at].what = What::Compared(machines.clone());
             }
         }
     }
 
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
         let before = self.before(range.start, 28).to_lowercase();
+        if let Some(count) = counted_in_chinese(&before) {
+            return Some(count);
+        }
         let before = ["nvidia ", "geforce ", "linked ", "apple ", "amd ", "radeon ", "used "]
             .iter()
             .fold(before.trim_end().to_owned() + " ", |text, word| {
@@ -293,6 +303,9 @@ impl Finder<'_> {
                 groups += 1;
                 self.rate_after(&found, groups);
             }
+        }
+        for found in ECHO.captures_iter(part) {
+            self.echo(&found);
         }
         for found in TIME_PER_TOKEN.captures_iter(part) {
             groups += 1;
@@ -364,8 +377,8 @@ impl Finder<'_> {
             .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
         let moved =
             separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
-        let joined =
-            matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        let joined = is_lead(separator)
+            || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
         low <= high
             && !moved
             && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
@@ -412,6 +425,18 @@ impl Finder<'_> {
             .unwrap_or(low);
         self.take(range.clone());
         self.push(range, What::Rate { low, high, group });
+        Some(())
+    }
+
+    fn echo(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let end = found.name("b").unwrap_or(a).end();
+        let range = self.base + a.start()..self.base + end;
+        let low = self.number(a.as_str(), false)?;
+        let high = found.name("b").and_then(|b| self.number(b.as_str(), false)).unwrap_or(low);
+        if self.stands_alone(&range) && low <= high {
+            self.push(range, What::Echo { low, high });
+        }
         Some(())
     }
 
@@ -463,7 +488,7 @@ impl Finder<'_> {
         if bare && self.is_quarter(&range, &name) {
             return None;
         }
-        if self.after(range.end, 1).starts_with(|sign: char| sign.is_alphanumeric() || sign == '_') {
+        if self.after(range.end, 1).starts_with(|sign: char| sign.is_ascii_alphanumeric() || sign == '_') {
             return None;
         }
         if part("k").is_some() {
@@ -628,9 +653,10 @@ impl Finder<'_> {
 
     fn sizes(&mut self, words: &[Word]) {
         for (at, word) in words.iter().enumerate() {
-            if !(word.text.ends_with('b') && is_size(&word.text)) || !self.is_free(&word.range) {
+            if !word.text.ends_with('b') || !is_size(&word.text) || !self.is_free(&word.range) {
                 continue;
             }
+            let active = at > 0 && words[at - 1].text == "a" && words[at - 1].range.end == word.range.start;
             let next: Vec<&str> = words[at + 1..].iter().take(2).map(|word| word.text.as_str()).collect();
             let other = [
                 "draft",
@@ -643,11 +669,16 @@ impl Finder<'_> {
                 "aktive",
                 "total",
             ];
-            if !next.iter().take(1).any(|word| other.contains(word)) {
+            if !active && !next.iter().take(1).any(|word| other.contains(word)) {
                 self.push(word.range.clone(), What::Size(word.text.clone()));
             }
         }
     }
+}
+
+/// Whether an arrow leads from one number to the other.
+fn is_lead(separator: &str) -> bool {
+    matches!(separator, "->" | "=>" | "→" | "➜" | "⇒")
 }
 
 fn is_year(value: f64) -> bool {
@@ -674,6 +705,17 @@ fn count_word(word: &str) -> Option<u64> {
     })
 }
 
+/// Two or more cards in Chinese or Japanese: `两张 RTX 3090`, `4台の`.
+fn counted_in_chinese(before: &str) -> Option<u32> {
+    let before = before.trim_end_matches([' ', 'の']);
+    let stem = before.strip_suffix(['张', '張', '块', '塊', '台', '枚', '卡', '片']).unwrap_or(before);
+    let sign = stem.chars().next_back()?;
+    let written = [('两', 2), ('兩', 2), ('双', 2), ('二', 2), ('三', 3), ('四', 4), ('八', 8)];
+    let counted = stem.len() < before.len() || sign == '双';
+    let digit = sign.to_digit(10).filter(|count| *count > 0 && counted);
+    digit.or_else(|| written.iter().find(|(word, _)| *word == sign && counted).map(|&(_, count)| count))
+}
+
 fn floor(text: &str, mut at: usize) -> usize {
     at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -696,6 +738,9 @@ fn gigabytes(text: &str) -> Option<u32> {
 }
 
 fn quant_other(found: &Captures<'_>) -> Option<String> {
+    if found.name("mix").is_some() {
+        return Some("MLX-MXFP4-Q8".into());
+    }
     if let Some(name) = found.name("fp") {
         let plain: String =
             name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();

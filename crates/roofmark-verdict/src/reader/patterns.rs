@@ -19,25 +19,29 @@ macro_rules! pattern {
 const UNIT: &str = concat!(
     r"(?:(?:tokens?|toks?|tks?|tkn|jetons?|トークン|令牌|词元|토큰)",
     r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|each)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?\b|秒|초)",
-    r"|\bt\s?/\s?s(?:ec)?\b|t\.?p\.?s\b|tokens?\s*每秒|toks?ps\b)"
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?(?-u:\b)|秒|초)",
+    r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
 pattern!(
     /// A rate, or a range of rates, before its unit.
     RATE = concat!(
         r"(?i)(?P<a>NUM)(?P<ak>k\b)?\+?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
-        r"(?:\s*(?P<sep>[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
+        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
         r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
     )
 );
 pattern!(
     /// A rate after its unit: `tok/s: 41`.
-    RATE_AFTER = r"(?i)(?:UNIT|\b(?:tg|pp)\s?\d{2,5})\s*[)\]]?\s*[:=]\s*[~≈]?\s*(?P<a>NUM)(?:\s*[-–]\s*(?P<b>NUM))?"
+    RATE_AFTER = r#"(?i)(?:UNIT|\b(?:tg|pp)\s?\d{2,5})\s*[)\]"'”]{0,2}\s*[:=]\s*[~≈]?\s*(?P<a>NUM)(?:\s*[-–]\s*(?P<b>NUM))?"#
 );
 pattern!(
     /// Chinese, Japanese and Korean: "every second, n tokens".
     RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
+);
+pattern!(
+    /// A rate without its unit, with a remark that only rates have.
+    ECHO = r"(?i)(?P<a>NUM)(?:\s*[–-]\s*(?P<b>NUM))?\+?\s*\((?:today|now|currently|single[- ](?:batch|stream|user)|batch(?:ed)?[^)]{0,40}|estimated[^)]{0,30}|expected[^)]{0,30})\)"
 );
 pattern!(
     /// Time per token.
@@ -51,16 +55,16 @@ pattern!(
 pattern!(
     /// llama.cpp's and Unsloth's quantizations.
     QUANT_K = concat!(
-        r"(?i)\b(?P<ud>UD[-_ ])?(?P<q>I?Q[1-8])",
-        r"(?:[-_ ]?(?P<k>K)(?:[-_ ]?(?P<size>XXS|XS|XL|S|M|L)\b|\s?-\s?(?P<long>Medium|Small|Large)\b)?|[-_](?P<n>0|1|NL|XXS|XS|S|M)\b)?"
+        r"(?i)(?-u:\b)(?P<ud>UD[-_ ])?(?P<q>I?Q[1-8])",
+        r"(?:[-_ ]?(?P<k>K)(?:[-_ ]?(?P<size>XXS|XS|XL|S|M|L)(?-u:\b)|\s?-\s?(?P<long>Medium|Small|Large)(?-u:\b))?|[-_](?P<n>0|1|NL|XXS|XS|S|M)(?-u:\b))?"
     )
 );
 pattern!(
     /// Other number formats.
     QUANT_OTHER = concat!(
-        r"(?i)\b(?:(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
-        r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ)|(?P<gptq>GPTQ)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
-        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)\b"
+        r"(?i)(?-u:\b)(?:(?P<mix>(?:MLX[- ])?MXFP4[- ]Q8)|(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
+        r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ(?:[- ]?INT4)?)|(?P<gptq>GPTQ(?:[- ]?INT4)?)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
+        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)(?-u:\b)"
     )
 );
 pattern!(
@@ -84,12 +88,16 @@ pattern!(
     COMPARED = r"(?i)\b(?:than|vs\.?|versus|match(?:es|ing)?|like|against|unlike|beats?|rivals?|compet(?:e|itive|ing) with|approach(?:es|ing)|catch(?:es)? up (?:to|with)|compared (?:to|with)|behind|a second|another|als|que|gegenüber)\s+(?:(?:an?|the|my|its?|old|nvidia(?:['’]s)?|apple(?:['’]s)?|amd(?:['’]s)?|einer?|der|die|das|la|le|une?)\s+)*$"
 );
 pattern!(
+    /// A line that names the engine of what follows.
+    ENGINE_LABEL = r"(?i)^[\W_]*(?:engine|backend|runtime|inference engine|framework|runner|server|moteur|motor)\b[^:=\n]{0,20}[:=]"
+);
+pattern!(
     /// Words for several machines at once.
     PLURAL = r"(?i)\b(?:these (?:systems|machines|boxes|cards)|all three|all of (?:them|these)|across the board|the three)\b"
 );
 pattern!(
     /// Words of somebody who tells how a test was run.
-    TESTED = r"(?i)\b(?:test(?:ed|s|ing)?|measured?|benchmark\w*|ran|run with|runs?|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
+    TESTED = r"(?i)\b(?:tested|measured|benchmark\w*|ran|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
 );
 pattern!(
     /// Words for generating tokens.
@@ -100,7 +108,7 @@ pattern!(
     STREAMS = concat!(
         r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|deux|quatre|huit|dos|cuatro|ocho)\+?(?:[- ]way)?\s*",
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
-        r"(?:users?|clients?|streams?|requests?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
+        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
         r"|(?P<m>\d{1,4})\s*(?:个|路)?(?:并发|並列|同時)"
     )
 );
@@ -158,7 +166,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|reads? at|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -183,6 +191,18 @@ pattern!(
 pattern!(
     /// Column headers and row labels of what is no rate.
     OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen|backend)\b|[$€£]|价格|显存|内存|功耗|首字"
+);
+pattern!(
+    /// Column headers of prompt rates.
+    PROMPT_LABEL = r"(?i)\b(?:prompt|input|in|pp|eingabe|entrée|entrada)\b"
+);
+pattern!(
+    /// Sentences that begin with the circumstances of all their rates.
+    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
+);
+pattern!(
+    /// Column headers of remarks.
+    NOTES_LABEL = r"(?i)^(?:notes?|remarks?|comments?|details|bemerkung(?:en)?|remarques?|notas|备注)$"
 );
 pattern!(
     /// Column headers of the number of streams.

@@ -7,15 +7,23 @@ use super::mentions::{self, Mention, What};
 use super::numbers::{self, Decimal};
 use super::patterns::*;
 use super::sentences::sentences;
+use super::{Named, Sentence};
 use super::{dates, table};
-use roofmark_facts::claim::Claim;
+use roofmark_facts::claim::{Claim, Phase};
 use std::ops::Range;
 
 /// Sentences longer than this are cut at white space, so that work stays linear.
 const LONGEST_SENTENCE: usize = 2000;
 
+/// What a document says.
+pub(super) struct Found {
+    pub claims: Vec<Claim>,
+    pub sentences: Vec<Sentence>,
+    pub quants: Vec<String>,
+}
+
 /// All claims of `document`.
-pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Vec<Claim> {
+pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     let decimal = numbers::decimal_of(&document.text);
     let parts: Vec<Vec<Part>> =
         document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
@@ -30,12 +38,31 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Vec<Claim> {
         headings: Vec::new(),
         items: Vec::new(),
         claims: Vec::new(),
+        sentences: Vec::new(),
     };
     for (block, parts) in document.blocks.iter().zip(&parts) {
         reader.block(block, parts);
     }
+    for part in parts.iter().flatten() {
+        reader.echoes(part);
+    }
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
-    reader.claims
+    let (claims, sentences) = (reader.claims, reader.sentences);
+    Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// Quantizations that a text names in sentences or in claims, each once.
+fn quants(parts: &[Vec<Part>], claims: &[Claim]) -> Vec<String> {
+    let named =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+            What::Quant(name) => Some(name.clone()),
+            _ => None,
+        });
+    let mut all: Vec<String> = named.chain(claims.iter().filter_map(|claim| claim.quant.clone())).collect();
+    all.sort();
+    all.dedup();
+    all.truncate(12);
+    all
 }
 
 /// A sentence with its mentions.
@@ -123,7 +150,21 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         .collect();
     engines.sort_unstable();
     engines.dedup();
-    Whole { lexicon, text, universal, unique, models, engines: engines.len() }
+    Whole { lexicon, text, universal, unique, models, engines: engines.len(), machines: machines(parts) }
+}
+
+/// Machines that sentences name, each family once.
+fn machines(parts: &[Vec<Part>]) -> Vec<Vec<usize>> {
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    for mention in parts.iter().flatten().flat_map(|part| &part.mentions) {
+        if let What::Machine { machines, .. } = &mention.what
+            && found.len() < 64
+            && !found.contains(machines)
+        {
+            found.push(machines.clone());
+        }
+    }
+    found
 }
 
 fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
@@ -150,6 +191,7 @@ struct Scope<'a> {
     /// Open list items with the conditions that hold beside each.
     items: Vec<(usize, Frame)>,
     claims: Vec<Claim>,
+    sentences: Vec<Sentence>,
 }
 
 impl Scope<'_> {
@@ -160,8 +202,12 @@ impl Scope<'_> {
             Kind::Paragraph if !parts.is_empty() => {
                 self.end_list();
                 let mut frame = std::mem::take(&mut self.carry);
+                let engine = frame.engine;
                 for part in parts {
-                    self.sentence(part, &mut frame, false);
+                    self.read(part, &mut frame, false);
+                }
+                if self.whole.engines > 1 && parts.iter().any(|part| has_rate(&part.mentions)) {
+                    frame.engine = engine;
                 }
                 self.carry = frame;
             }
@@ -185,7 +231,7 @@ impl Scope<'_> {
         let above = self.headings.iter().rposition(|(other, _)| *other < level);
         self.headings.truncate(above.map_or(0, |at| at + 1));
         let mut frame = self.headings.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
-        if self.headings.is_empty() && level > 1 || self.headings.len() == 1 && level > 1 {
+        if self.headings.len() <= 1 && level > 1 {
             frame = frame.or(&Frame {
                 engine: self.carry.engine,
                 quant: self.carry.quant.clone(),
@@ -197,9 +243,11 @@ impl Scope<'_> {
             matches!(mention.what, What::Machine { .. } | What::Model { .. } | What::Family(_))
         }) {
             frame = frame.or(&self.carry);
+            frame.context = frame.context.or(self.carry.context);
+            frame.streams = frame.streams.or(self.carry.streams);
         }
         for part in parts {
-            self.sentence(part, &mut frame, true);
+            self.read(part, &mut frame, true);
         }
         self.carry = frame.clone();
         self.headings.push((level, frame));
@@ -216,11 +264,33 @@ impl Scope<'_> {
         let mut frame = self.items.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
         let silent = !parts.iter().any(|part| has_rate(&part.mentions));
         for part in parts {
-            self.sentence(part, &mut frame, true);
+            self.read(part, &mut frame, true);
         }
         if silent && let Some((_, beside)) = self.items.last_mut() {
             *beside = frame;
         }
+    }
+
+    /// Reads one sentence and notes what it is about.
+    fn read(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
+        self.sentence(part, frame, hints);
+        let slugs = |machines: &[usize]| {
+            machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>()
+        };
+        let machines = part.mentions.iter().filter_map(|mention| match &mention.what {
+            What::Machine { machines, .. } => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: false })
+            }
+            What::Compared(machines) => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: true })
+            }
+            _ => None,
+        });
+        let machines: Vec<_> = machines.collect();
+        let (about, _) = self.whole.about(frame);
+        let (model, _) = self.whole.model(frame.model.as_ref(), part.range.start);
+        let quant = frame.quant.clone().or_else(|| self.whole.universal.quant.clone());
+        self.sentences.push(Sentence { range: part.range.clone(), machines, about, model, quant });
     }
 
     /// Reads one sentence: its claims, and what it leaves for the next.
@@ -236,9 +306,12 @@ impl Scope<'_> {
         let groups = segments(self.whole.text, part);
         let mut previous: Option<Frame> = None;
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
-        let later = later_frames(&locals);
+        let later = later_frames(self.whole.text, part, &locals, &groups);
+        let framed = framed_streams(text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
+            let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
+            local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
                 local = local.or(previous);
             }
@@ -252,8 +325,8 @@ impl Scope<'_> {
             }
             seen.context = seen.context.or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
-            if let (Some(machine), Some(cores)) = (&mut seen.machine, group.around(part).cores()) {
-                machine.cores = Some(cores);
+            if let Some(cores) = group.around(part).cores() {
+                self.whole.with_cores(&mut seen, cores);
             }
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
@@ -276,6 +349,49 @@ impl Scope<'_> {
                 unit: frame.unit,
                 ..kept
             };
+        }
+    }
+
+    /// Rates that a flattened table repeats without unit or machine: "4–6 (today)". They mean the machine of which the
+    /// text states the same rate elsewhere.
+    fn echoes(&mut self, part: &Part) {
+        let echoes: Vec<(&Mention, f64, f64)> = part
+            .mentions
+            .iter()
+            .filter_map(|mention| match mention.what {
+                What::Echo { low, high } => Some((mention, low, high)),
+                _ => None,
+            })
+            .collect();
+        let twin = |low: f64, high: f64| {
+            self.claims.iter().find(|claim| (claim.low, claim.high) == (low, high) && claim.machine.is_some())
+        };
+        let Some(model) = echoes.iter().find_map(|&(_, low, high)| twin(low, high)).cloned() else { return };
+        for (at, &(mention, low, high)) in echoes.iter().enumerate() {
+            let end = echoes.get(at + 1).map_or(part.range.end, |next| next.0.start);
+            let own: Vec<Mention> = part
+                .mentions
+                .iter()
+                .filter(|other| other.start >= mention.start && other.end <= end)
+                .cloned()
+                .collect();
+            let said = Frame::of_statement(&own, self.whole.lexicon);
+            let (phase, concurrency) = super::frame::streams(Phase::Decode, &said);
+            let due = own.iter().find_map(|other| {
+                if let What::Date(date) = &other.what { date.due(self.year) } else { None }
+            });
+            let claim = Claim {
+                low,
+                high,
+                phase,
+                concurrency,
+                forecast: due.is_some(),
+                due,
+                start: mention.start,
+                end: mention.end,
+                ..model.clone()
+            };
+            self.claims.push(Claim { text: self.whole.text[part.range.clone()].to_owned(), ..claim });
         }
     }
 
@@ -333,7 +449,12 @@ impl Scope<'_> {
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
     fn forecast(&self, part: &Part, group: &Segment) -> Option<Option<String>> {
         let within = |mention: &&Mention| mention.start < group.range.end && mention.end <= group.range.end;
-        let modal = part.mentions.iter().filter(within).any(|mention| mention.what == What::Modal);
+        let own = self.whole.text[group.range.start..group.range.end.min(part.range.end)].to_lowercase();
+        let apart = own.starts_with([';', '；'])
+            || ["today", "currently", "right now", "heute", "aujourd"].iter().any(|word| own.contains(word));
+        let expected =
+            |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
+        let modal = part.mentions.iter().filter(within).any(expected);
         let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
         let date =
             part.mentions.iter().filter(|mention| mention.start >= group.range.start || modal).find_map(
@@ -364,22 +485,60 @@ fn floor(text: &str, mut at: usize) -> usize {
 /// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
-    let quantity =
-        |mention: &Mention| matches!(mention.what, What::Streams(_) | What::Context(_) | What::Engine(_));
-    text.len() < 80
-        && text.contains([':', '=', '：'])
-        && part.mentions.iter().any(|mention| {
-            quantity(mention) && (mention.start <= begin + 2 || matches!(mention.what, What::Engine(_)))
-        })
+    let quantity = |mention: &Mention| {
+        matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2
+    };
+    ENGINE_LABEL.is_match(text)
+        || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
-/// For each segment, what later segments of the sentence say (used where nothing earlier says it).
-fn later_frames(locals: &[Frame]) -> Vec<Frame> {
+/// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
+fn framed_streams(text: &str, part: &Part) -> Option<u64> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let streams = part.mentions.iter().take_while(|mention| mention.start < first).find_map(|mention| {
+        match mention.what {
+            What::Streams(count) if mention.start < part.range.start + 24 => Some(count),
+            _ => None,
+        }
+    });
+    streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
+/// quantization and engine reach back only to a rate that stands bare.
+fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
+    let shared = ends_in_remark(text, part);
     let mut later = vec![Frame::default(); locals.len()];
     for at in (1..locals.len()).rev() {
-        later[at - 1] = Frame::default().or(&locals[at]).or(&later[at]);
+        let joint: String =
+            text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
+        if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
+            .iter()
+            .any(|word| joint.starts_with(word))
+        {
+            continue;
+        }
+        let mut said = Frame::default().or(&locals[at]).or(&later[at]);
+        let own = &locals[at - 1];
+        let bare =
+            own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
+        if !bare && !shared {
+            (said.quant, said.engine) = (None, None);
+        }
+        later[at - 1] = said;
     }
     later
+}
+
+/// Whether the sentence ends in a remark in parentheses right behind its last rate; such a remark is of all its rates.
+fn ends_in_remark(text: &str, part: &Part) -> bool {
+    let rates = part.mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. }));
+    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end))
+    else {
+        return false;
+    };
+    let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
+    tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
 }
 
 /// A stretch of a sentence with the rates that stand in it together.
@@ -453,9 +612,9 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
         let gap = before.end.min(rate.start)..rate.start;
         let same = matches!((&before.what, &rate.what), (What::Rate { group: a, .. }, What::Rate { group: b, .. }) if a == b);
         let leads = is_lead(&text[gap.clone()]);
-        if same || leads {
+        if same || leads || is_parallel(&text[gap.clone()]) {
             last.rates.push(index);
-            last.from_to |= leads || text[gap].trim() == "to";
+            last.from_to |= leads || is_lead(&text[gap]);
             continue;
         }
         start = boundary(text, gap);
@@ -471,6 +630,11 @@ fn is_lead(gap: &str) -> bool {
         gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
         "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
     )
+}
+
+/// Whether the words between two rates only set them side by side.
+fn is_parallel(gap: &str) -> bool {
+    matches!(gap.trim().to_lowercase().as_str(), "vs" | "vs." | "versus" | "against" | "/")
 }
 
 /// Where the stretch of the first of two rates ends.

@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-const ABBREVIATIONS: &[&str] = &[
-    "approx", "ca", "vs", "e.g", "i.e", "incl", "z.b", "bzw", "etc", "no", "nr", "env", "max", "min", "avg",
-    "resp", "u.a", "ver", "fig",
-];
+const ABBREVIATIONS: &[&str] =
+    &["approx", "ca", "vs", "e.g", "i.e", "incl", "z.b", "bzw", "etc", "nr", "resp", "u.a"];
 
 /// Sentences of `text[range]` in order, white space trimmed, empty ones left out.
 pub(super) fn sentences(text: &str, range: Range<usize>) -> Vec<Range<usize>> {

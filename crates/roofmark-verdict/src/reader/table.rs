@@ -33,7 +33,8 @@ pub(super) fn claims(whole: &Whole<'_>, rows: &[Row], carry: &mut Frame, decimal
     let columns = table.columns(carry);
     let first = usize::from(table.has_header());
     let mut claims = Vec::new();
-    let mut above = carry.clone();
+    let corner = columns.first().map(|column| column.frame.clone()).unwrap_or_default();
+    let mut above = Frame { unit: carry.unit, ..corner.or_all(carry) };
     for row in &rows[first..] {
         table.row(row, &columns, &mut above, &mut claims);
     }
@@ -48,6 +49,8 @@ enum Role {
     Streams,
     Context,
     Other,
+    /// Remarks: they disclose speculation and offloading, and their numbers are of anything.
+    Notes,
     /// Names of conditions, or rates where the text around says so.
     Open,
 }
@@ -168,6 +171,8 @@ impl Table<'_> {
             Role::Streams
         } else if CONTEXT_LABEL.is_match(&text) {
             Role::Context
+        } else if NOTES_LABEL.is_match(&text) {
+            Role::Notes
         } else if (OTHER_LABEL.is_match(&text) || timed) && frame.machine.is_none() {
             Role::Other
         } else if RATE_LABEL.is_match(&text) {
@@ -175,13 +180,16 @@ impl Table<'_> {
         } else {
             Role::Open
         };
-        Column { role, frame }
+        let prompt = role == Role::Rate && frame.phase.is_none() && PROMPT_LABEL.is_match(&text);
+        let phase = if prompt { Some((Phase::Prefill, None)) } else { frame.phase };
+        Column { role, frame: Frame { phase, ..frame } }
     }
 
     fn row(&self, row: &Row, columns: &[Column], above: &mut Frame, claims: &mut Vec<Claim>) {
         let Some(first) = row.first() else { return };
         let label = self.cell(first);
-        let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label);
+        let condition = columns.first().is_some_and(|column| column.role == Role::Other);
+        let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label) && !condition;
         let own = self.row_frame(row, columns);
         let named =
             own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.phase.is_some();
@@ -189,6 +197,7 @@ impl Table<'_> {
             return;
         }
         let frame = own.or_all(above);
+        let told = UNIT_ONLY.is_match(label) || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
         let place = first.start..row[row.len() - 1].end;
         for (at, cell) in row.iter().enumerate() {
             let Some(column) =
@@ -196,14 +205,18 @@ impl Table<'_> {
             else {
                 continue;
             };
-            self.rate_cell(cell, at, column, &frame, &place, claims);
+            let entity = column.frame.machine.is_some()
+                || column.frame.model.is_some()
+                || column.frame.quant.is_some();
+            let plain = column.role == Role::Rate || told && at > 0 && entity;
+            self.rate_cell(cell, plain && (at > 0 || column.frame.unit), column, &frame, &place, claims);
         }
     }
 
     fn rate_cell(
         &self,
         cell: &Range<usize>,
-        at: usize,
+        plain: bool,
         column: &Column,
         row: &Frame,
         place: &Range<usize>,
@@ -213,10 +226,7 @@ impl Table<'_> {
         let rates: Vec<&Mention> =
             mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. })).collect();
         if rates.is_empty() {
-            if column.role == Role::Rate
-                && (at > 0 || column.frame.unit)
-                && let Some(rate) = self.plain_rate(cell)
-            {
+            if plain && let Some(rate) = self.plain_rate(cell) {
                 claims.extend(self.whole.claim(&rate, column.frame.clone().or_all(row), place));
             }
             return;
@@ -248,6 +258,11 @@ impl Table<'_> {
                 Role::Streams => frame.streams = frame.streams.or_else(|| self.count(cell)),
                 Role::Context => frame.context = frame.context.or_else(|| self.count(cell)),
                 Role::Other | Role::Rate => {}
+                Role::Notes => {
+                    let said = Frame::of_statement(&self.mentions(cell), self.whole.lexicon);
+                    frame.speculation = frame.speculation.or(said.speculation);
+                    frame.offload |= said.offload;
+                }
                 Role::Open => {
                     let mentions = self.mentions(cell);
                     let said = mentions.first().map(|_| {
@@ -266,7 +281,7 @@ impl Table<'_> {
         let kilo = text.ends_with('k');
         let value = numbers::value(text.trim_end_matches('k').trim(), self.decimal)?;
         let factor = if kilo { 1024.0 } else { 1.0 };
-        (value >= 0.0 && value < 1e8).then_some((value * factor) as u64)
+        (0.0..1e8).contains(&value).then_some((value * factor) as u64)
     }
 }
 

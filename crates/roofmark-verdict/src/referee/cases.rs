@@ -73,11 +73,11 @@ fn machines<'a>(claim: &Claim, catalog: &'a Catalog) -> Vec<&'a Machine> {
             found.push(machine);
         }
     }
-    roomiest(found)
+    roomiest(&found)
 }
 
 /// Of machines with the same bandwidth the one with most memory: the doubt is decided for the claim.
-fn roomiest(found: Vec<&Machine>) -> Vec<&Machine> {
+fn roomiest<'a>(found: &[&'a Machine]) -> Vec<&'a Machine> {
     let bandwidth =
         |machine: &Machine| machine.bandwidth.as_ref().map_or(0, |known| known.value.get().to_bits());
     let memory = |machine: &Machine| machine.memory.as_ref().map_or(f64::INFINITY, |known| known.value.get());
@@ -142,8 +142,7 @@ impl Storage {
 /// The model at `bits` per weight throughout.
 fn scaled(model: &Model, bits: f64) -> Profile {
     let mut profile = Quant::parse("F16")
-        .map(|half| model.profile(&half))
-        .unwrap_or_else(|_| unreachable!("F16 is a quantization"));
+        .map_or_else(|_| unreachable!("F16 is a quantization"), |half| model.profile(&half));
     let factor = bits / 16.0;
     for bytes in [&mut profile.tensor_bytes, &mut profile.fixed_bytes, &mut profile.head_bytes] {
         *bytes = Bytes(bytes.get() * factor);
@@ -229,7 +228,7 @@ fn gpt_oss(label: Option<&str>, engine: &str) -> Vec<Storage> {
     };
     if labels.is_empty() {
         let own = label.and_then(|label| Storage::known(label, false));
-        return own.into_iter().chain(Storage::known("MXFP4", false)).collect();
+        return own.or_else(|| Storage::known("MXFP4", false)).into_iter().collect();
     }
     labels.iter().filter_map(|label| Storage::known(label, false)).collect()
 }

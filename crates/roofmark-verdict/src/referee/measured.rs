@@ -9,21 +9,25 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct Evidence<'a> {
     by_model: HashMap<String, Vec<&'a Measurement>>,
+    /// The first model of the catalog with the same shape.
+    twins: HashMap<String, String>,
 }
 
 impl<'a> Evidence<'a> {
     /// Sorts `rows` by the catalog's models; rows of unknown models are left out.
     #[must_use]
     pub fn of(rows: &'a [Measurement], catalog: &Catalog) -> Self {
+        let twins = twins(catalog);
         let mut slugs: HashMap<&str, Option<String>> = HashMap::new();
         let mut by_model: HashMap<String, Vec<&Measurement>> = HashMap::new();
         for row in rows {
             let slug = slugs.entry(row.model.as_str()).or_insert_with(|| model_slug(&row.model, catalog));
             if let Some(slug) = slug {
+                let slug = twins.get(slug).unwrap_or(slug);
                 by_model.entry(slug.clone()).or_default().push(row);
             }
         }
-        Self { by_model }
+        Self { by_model, twins }
     }
 
     /// Rows of the claim's model, machine, phase and concurrency, in groups of one quantization: the claim's own where
@@ -67,6 +71,7 @@ impl<'a> Evidence<'a> {
             let class = catalog.find_model(claim.model.as_deref()?).all();
             class.first().map(|found| found.model.slug.clone())
         });
+        let model = model.map(|slug| self.twins.get(&slug).cloned().unwrap_or(slug));
         let Some(rows) = model.and_then(|slug| self.by_model.get(&slug)) else { return Vec::new() };
         let families: Vec<String> = claim.machines.iter().map(|slug| family(slug)).collect();
         let fits = |row: &&&Measurement| {
@@ -78,6 +83,14 @@ impl<'a> Evidence<'a> {
         };
         rows.iter().filter(fits).copied().collect()
     }
+}
+
+/// Models by the first one with the same shape: a fine-tune is as fast as what it was tuned from.
+fn twins(catalog: &Catalog) -> HashMap<String, String> {
+    let first = |at: usize| catalog.models[..at].iter().find(|other| other.shape == catalog.models[at].shape);
+    (0..catalog.models.len())
+        .filter_map(|at| Some((catalog.models[at].slug.clone(), first(at)?.slug.clone())))
+        .collect()
 }
 
 fn model_slug(name: &str, catalog: &Catalog) -> Option<String> {

@@ -132,7 +132,7 @@ fn traffic(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
         _ => String::new(),
     };
     let machine =
-        if devices > 1.0 { format!("{} of this machine have", devices) } else { "this machine has".into() };
+        if devices > 1.0 { format!("{devices} of this machine have") } else { "this machine has".into() };
     let what =
         format!("{} × {} GB{shared} = {needs} GB/s", rates(claim), significant(per_token.gb() * streams, 3));
     format!(
@@ -189,7 +189,7 @@ fn spilled(claim: &Claim, case: &Case<'_>, outcome: &Outcome) -> String {
     let host = |value: f64| needed_beyond(outcome, value).map(|needed| whole(needed.gb()));
     match (host(claim.low), host(claim.high)) {
         (Some(low), Some(high)) if low != high => {
-            text.push_str(&format!("; it takes a host that reads {low} to {high} GB/s"))
+            text.push_str(&format!("; it takes a host that reads {low} to {high} GB/s"));
         }
         (Some(low), _) => text.push_str(&format!("; it takes a host that reads {low} GB/s")),
         (None, _) => {}

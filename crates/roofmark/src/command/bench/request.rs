@@ -275,7 +275,7 @@ mod tests {
         insta::assert_snapshot!(error("--layers 40"), @"--layers 40: llama-3.1-8b has 1 to 32 layers");
         insta::assert_snapshot!(error("--prefill 0 --decode 0"), @"--prefill and --decode leave nothing to measure");
         assert!(error("--model lama-3.1-8b").contains("llama-3.1-8b"), "{}", error("--model lama-3.1-8b"));
-        assert!(error("--quant Q4KM").contains("Q4_K_M"), "{}", error("--quant Q4KM"));
+        assert!(error("--quant Q4_KX").contains("Q4_K_M"), "{}", error("--quant Q4_KX"));
         assert!(error("--model no/such.gguf").contains("no/such.gguf"));
         assert!(error("--protocol fast").contains("article-2026-04"));
         assert!(error("--reps 0").contains("0 is not in 1..=1000"));
