@@ -2,30 +2,7 @@
 //! Discrete GPU Bottlenecks", April 2026. Its own figures are the inputs; each result is compared with what it says.
 
 use roofmark_facts::units::significant;
-use serde::Serialize;
-
-/// What comes of a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The article's inputs give its figure.
-    Follows,
-    /// The article's inputs give another figure.
-    Contradicts,
-    /// An input is missing.
-    NotDerivable,
-}
-
-/// One figure of the article.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figure {
-    /// What the article says.
-    pub says: &'static str,
-    /// Whether it follows.
-    pub outcome: Outcome,
-    /// The arithmetic, or what is missing and what the figure would need.
-    pub arithmetic: String,
-}
+use roofmark_facts::cost::{Figure, FigureOutcome as Outcome};
 
 /// Inputs as the article states them.
 const SPARK: f64 = 4699.0;
@@ -63,8 +40,8 @@ pub fn figures() -> Vec<Figure> {
     ]
 }
 
-fn figure(says: &'static str, outcome: Outcome, arithmetic: String) -> Figure {
-    Figure { says, outcome, arithmetic }
+fn figure(says: &str, outcome: Outcome, arithmetic: String) -> Figure {
+    Figure { says: says.to_owned(), outcome, arithmetic }
 }
 
 fn short(value: f64) -> String {
@@ -88,7 +65,7 @@ fn electricity() -> Figure {
     )
 }
 
-fn answer(says: &'static str, rate: (f64, f64), said: (f64, f64)) -> Figure {
+fn answer(says: &str, rate: (f64, f64), said: (f64, f64)) -> Figure {
     let (slow, fast) = (50.0 / rate.0, 50.0 / rate.1);
     let follows = (fast - said.0).abs() < 0.6 && (slow - said.1).abs() < 0.6;
     let outcome = if follows { Outcome::Follows } else { Outcome::Contradicts };

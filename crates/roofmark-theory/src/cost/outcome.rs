@@ -1,76 +1,12 @@
 //! The arithmetic of one draw: from quantities to money, tokens and break-evens.
 
-use super::{Quantity, Requests};
-use serde::Serialize;
+use super::{Metric, Quantity, Requests};
 
 /// Days of a mean month.
 const MONTH_DAYS: f64 = 365.25 / 12.0;
 const MONTHS: f64 = 12.0;
 const HOUR: f64 = 3600.0;
 const JOULES_PER_KWH: f64 = 3.6e6;
-
-/// A result. Money in the currency of the question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Money that is gone at the end: price, less resale, and electricity.
-    Total,
-    /// [`Metric::Total`] by months.
-    Monthly,
-    /// Price less resale.
-    ValueLost,
-    /// Electricity over the span.
-    Electricity,
-    /// A million prompt tokens: the cost of the seconds that read them.
-    InputPerMillion,
-    /// A million generated tokens at one stream: the cost of the seconds that write them.
-    OutputPerMillion,
-    /// A million generated tokens with all streams at work.
-    BatchOutputPerMillion,
-    /// Electricity alone for a million generated tokens.
-    ElectricityPerMillion,
-    /// Millions of generated tokens a month.
-    OutputMonthly,
-    /// What the same tokens cost elsewhere over the span.
-    ApiTotal,
-    /// Hours of work a day from which the machine is cheaper than the API; infinite where it never is.
-    BreakEvenHours,
-}
-
-impl Metric {
-    /// All results in the order of the screens.
-    pub const ALL: [Self; 11] = [
-        Self::Total,
-        Self::Monthly,
-        Self::ValueLost,
-        Self::Electricity,
-        Self::InputPerMillion,
-        Self::OutputPerMillion,
-        Self::BatchOutputPerMillion,
-        Self::ElectricityPerMillion,
-        Self::OutputMonthly,
-        Self::ApiTotal,
-        Self::BreakEvenHours,
-    ];
-
-    /// Name on a screen.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::Monthly => "a month",
-            Self::ValueLost => "price less resale",
-            Self::Electricity => "electricity",
-            Self::InputPerMillion => "1 M input tokens",
-            Self::OutputPerMillion => "1 M output, one stream",
-            Self::BatchOutputPerMillion => "1 M output, all streams",
-            Self::ElectricityPerMillion => "of which electricity",
-            Self::OutputMonthly => "M output tokens a month",
-            Self::ApiTotal => "same tokens by API",
-            Self::BreakEvenHours => "break-even hours a day",
-        }
-    }
-}
 
 /// What one draw comes to; `None` where an input is unknown.
 pub type Outcome = [Option<f64>; Metric::ALL.len()];

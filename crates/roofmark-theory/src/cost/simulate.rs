@@ -1,53 +1,12 @@
 //! Seeded Monte Carlo over the uncertain inputs, the tornado, and the comparison of two machines.
 
-use super::outcome::{Draw, Metric, outcome};
-use super::{Quantity, Question, Uncertain};
+use super::outcome::{Draw, outcome};
+use super::{Bar, Comparison, Metric, Quantity, Question, Summary};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use serde::Serialize;
 
 /// Draws of one simulation.
 pub const DRAWS: usize = 4096;
-
-/// A result over all draws. Infinite ends mean "never".
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    /// Which result.
-    pub metric: Metric,
-    /// 5 % quantile.
-    pub low: f64,
-    /// Median.
-    pub middle: f64,
-    /// 95 % quantile.
-    pub high: f64,
-}
-
-impl Summary {
-    /// The result as an input of another computation.
-    #[must_use]
-    pub fn uncertain(&self) -> Uncertain {
-        Uncertain::Estimated { low: self.low, middle: self.middle, high: self.high }
-    }
-}
-
-/// One input moved from its low to its high end, all others at their middle.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bar {
-    /// Which input.
-    pub quantity: Quantity,
-    /// The metric with the input at its 5 % quantile.
-    pub at_low: f64,
-    /// The metric with the input at its 95 % quantile.
-    pub at_high: f64,
-}
-
-impl Bar {
-    /// How far the metric moves.
-    #[must_use]
-    pub fn swing(&self) -> f64 {
-        (self.at_high - self.at_low).abs()
-    }
-}
 
 /// The quantile of each quantity in one draw.
 type Shares = [f64; Quantity::ALL.len()];
@@ -59,7 +18,7 @@ pub fn simulate(question: &Question, seed: u64) -> Vec<Summary> {
     let mut found: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); Metric::ALL.len()];
     for _ in 0..DRAWS {
         let shares = draw(&mut random);
-        for (column, value) in found.iter_mut().zip(outcome(&|which| at(question, &shares, which), question.requests)) {
+        for (column, value) in found.iter_mut().zip(outcome(&|which| value_at(question, &shares, which), question.requests)) {
             column.extend(value);
         }
     }
@@ -78,8 +37,8 @@ fn draw(random: &mut ChaCha8Rng) -> Shares {
     Quantity::ALL.map(|_| ((random.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64)
 }
 
-fn at(question: &Question, shares: &Shares, which: Quantity) -> Option<f64> {
-    question.inputs.get(&which).map(|input| input.value.at(shares[which as usize]))
+fn value_at(question: &Question, shares: &Shares, which: Quantity) -> Option<f64> {
+    question.inputs.get(&which).map(|input| super::at(&input.value, shares[which as usize]))
 }
 
 /// Inputs by how much they move `metric`, the largest first.
@@ -88,7 +47,7 @@ pub fn tornado(question: &Question, metric: Metric) -> Vec<Bar> {
     let moved = |quantity: Quantity, share: f64| {
         let mut shares = [0.5; Quantity::ALL.len()];
         shares[quantity as usize] = share;
-        outcome(&|which| at(question, &shares, which), question.requests)[metric as usize]
+        outcome(&|which| value_at(question, &shares, which), question.requests)[metric as usize]
     };
     let uncertain = question.inputs.iter().filter(|(_, input)| input.value.varies());
     let mut bars: Vec<Bar> = uncertain
@@ -99,22 +58,6 @@ pub fn tornado(question: &Question, metric: Metric) -> Vec<Bar> {
         .collect();
     bars.sort_by(|left, right| right.swing().total_cmp(&left.swing()));
     bars
-}
-
-/// Two machines that do the same work.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// The other machine.
-    pub other: String,
-    /// Share of the draws in which the first one is cheaper over the span.
-    pub first_cheaper: f64,
-    /// Total of the first less total of the other: 5 %, 50 % and 95 % quantile.
-    pub difference: (f64, f64, f64),
-    /// Median of the months from which the dearer one to buy is the cheaper one to have had, resale left aside;
-    /// `None` where that never comes.
-    pub break_even_months: Option<f64>,
-    /// Share of the draws in which the other cannot do the work of the first in 24 hours a day.
-    pub too_slow: f64,
 }
 
 /// Compares two machines at the work that the first one does; `None` where a price is unknown.
@@ -155,7 +98,7 @@ pub fn compare(first: &Question, other: &Question, seed: u64) -> Option<Comparis
 
 /// Difference of the totals and the month of break-even. The outer `None`: a price is unknown; the inner: too slow.
 fn difference(first: &Question, shares: &Shares, other: &Question, theirs: &Shares) -> Option<Option<(f64, f64)>> {
-    let (value, other_value) = (|which| at(first, shares, which), |which| at(other, theirs, which));
+    let (value, other_value) = (|which| value_at(first, shares, which), |which| value_at(other, theirs, which));
     let first = Draw { value: &value, requests: first.requests };
     let other = Draw { value: &other_value, requests: other.requests };
     let (lost, other_lost) = (first.lost()?, other.lost()?);
@@ -175,7 +118,7 @@ fn difference(first: &Question, shares: &Shares, other: &Question, theirs: &Shar
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Input, Requests};
+    use super::super::{Input, Requests, Uncertain};
     use super::*;
 
     fn question(price: Uncertain, watts: f64) -> Question {
