@@ -2,11 +2,12 @@
 
 use crate::job::Job;
 use crate::memory::{Memory, memory};
-use crate::predict::{Predictor, main_limit};
+use crate::predict::{Predictor, bound_workload, main_limit};
 use crate::resolve::Refusal;
+use roofmark_facts::bounds;
 use roofmark_facts::machine::MachineKind;
 use roofmark_facts::prediction::{Interval, Limit, Part, Prediction};
-use roofmark_facts::units::{BytesPerSecond, Seconds, TokensPerSecond, significant};
+use roofmark_facts::units::{Bytes, BytesPerSecond, Seconds, TokensPerSecond, significant};
 use serde::Serialize;
 
 /// A question.
@@ -202,10 +203,19 @@ fn spill(decode: &Prediction, ask: &Ask<'_>, memory: &Memory, beyond: Option<Byt
     let read = decode.bytes * outside;
     parts.push(Part { limit, time: Seconds(read.get() / (beyond.get() * LINK_EFFICIENCY) + crossings * CROSSING) });
     let mut spilled = decode.clone();
+    spilled.ceiling = spilled_ceiling(ask, memory, beyond).or(decode.ceiling);
     let way = if limit == Limit::HostLink { "streamed over the host link" } else { "computed by the host" };
     let note = format!("{} GB do not fit and are {way} at {} GB/s", significant(memory.short_by().gb(), 3), significant(beyond.gb(), 3));
     rebuild(&mut spilled, parts, 1.0, note);
     Some(spilled)
+}
+
+/// Bound of decoding when what does not fit is read at `beyond`.
+fn spilled_ceiling(ask: &Ask<'_>, memory: &Memory, beyond: BytesPerSecond) -> Option<TokensPerSecond> {
+    let job = &ask.job;
+    let mut bound = bounds::bound(job.machine, &job.profile, &bound_workload(job), Bytes(0.0));
+    bound.capacity.spill = bound.step.traffic() * (memory.short_by() / memory.needed());
+    bounds::spilled_rate(&bound, beyond)
 }
 
 /// Prefill with the weights that do not fit streamed once a pass.
