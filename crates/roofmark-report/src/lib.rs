@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
-pub mod check;
 pub mod catalog;
 pub mod ceiling;
+pub mod check;
 mod lines;
