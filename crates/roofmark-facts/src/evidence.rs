@@ -193,7 +193,10 @@ fn flag(text: &str) -> Option<Flag> {
 }
 
 fn read_rows(text: &str) -> Result<Vec<Measurement>, csv::Error> {
-    csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.map(|row: Row| row.into())).collect()
+    csv::Reader::from_reader(text.as_bytes())
+        .deserialize()
+        .map(|row| row.map(|row: Row| row.into()))
+        .collect()
 }
 
 fn read_sources(text: &str) -> Result<Vec<EvidenceSource>, csv::Error> {

@@ -7,8 +7,8 @@
 pub mod bounds;
 pub mod catalog;
 pub mod config;
-pub mod evidence;
 pub mod doubt;
+pub mod evidence;
 pub mod gguf;
 pub mod machine;
 pub mod names;

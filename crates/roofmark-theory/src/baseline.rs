@@ -20,14 +20,17 @@ pub fn estimates(job: &Job<'_>, row: &Measurement) -> Vec<(&'static str, f64)> {
 
 /// Bandwidth over file size, and seven tenths of it. They know neither prefill nor batches.
 fn rules_of_thumb(job: &Job<'_>) -> Vec<(&'static str, f64)> {
-    let Some(bandwidth) = crate::physics::bandwidth(job).filter(|_| !job.is_prefill()) else { return Vec::new() };
+    let Some(bandwidth) = crate::physics::bandwidth(job).filter(|_| !job.is_prefill()) else {
+        return Vec::new();
+    };
     let plain = bandwidth / job.profile.tensor_bytes.get() * job.batch;
     vec![("bandwidth / file", plain), ("0.7 x bandwidth / file", 0.7 * plain)]
 }
 
 /// Kept estimates for a row of the embedded evidence; none for any other row.
 fn calculators(row: &Measurement) -> Vec<(&'static str, f64)> {
-    static ALL: LazyLock<HashMap<&str, Vec<(&str, f64)>>> = LazyLock::new(|| KEPT.lines().skip(1).map(kept).collect());
+    static ALL: LazyLock<HashMap<&str, Vec<(&str, f64)>>> =
+        LazyLock::new(|| KEPT.lines().skip(1).map(kept).collect());
     let same = |known: &&Measurement| known.id == row.id && known.rate == row.rate;
     let known = measurements().iter().find(same);
     known.and_then(|known| ALL.get(known.id.as_str())).cloned().unwrap_or_default()

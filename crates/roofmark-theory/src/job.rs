@@ -49,7 +49,13 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// Decoding one sequence at `depth` tokens with the engine's usual settings.
     #[must_use]
-    pub fn decode(machine: &'a Machine, profile: Arc<Profile>, engine: Engine, backend: Backend, depth: f64) -> Self {
+    pub fn decode(
+        machine: &'a Machine,
+        profile: Arc<Profile>,
+        engine: Engine,
+        backend: Backend,
+        depth: f64,
+    ) -> Self {
         Self {
             machine,
             profile,

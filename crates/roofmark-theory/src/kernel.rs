@@ -120,12 +120,16 @@ impl Kernel {
     /// Prepares the kernel; names that `deviations` lacks count as zero.
     #[must_use]
     pub fn new(kind: Kind, deviations: &Deviations) -> Self {
-        let variance = |name: String| deviations.get(&name).map_or(0.0, |sd| if *sd < NEGLIGIBLE { 0.0 } else { sd * sd });
-        let levels = LEVELS.iter().enumerate().map(|(index, name)| (index, variance(format!("level {name}")), trend(name)));
-        let terms = kind
-            .terms()
+        let variance = |name: String| {
+            deviations.get(&name).map_or(0.0, |sd| if *sd < NEGLIGIBLE { 0.0 } else { sd * sd })
+        };
+        let levels = LEVELS
             .iter()
-            .map(|term| (level(term.level), term.coordinate, term.shape, variance(format!("term {}", term.name))));
+            .enumerate()
+            .map(|(index, name)| (index, variance(format!("level {name}")), trend(name)));
+        let terms = kind.terms().iter().map(|term| {
+            (level(term.level), term.coordinate, term.shape, variance(format!("term {}", term.name)))
+        });
         let mut noise = [0.0; NOISE.len()];
         for (slot, name) in noise.iter_mut().zip(NOISE) {
             *slot = variance(format!("noise {name}"));
@@ -144,7 +148,8 @@ impl Kernel {
         let mut groups = 0.0;
         for &(level, variance, trend) in &self.levels {
             if left.groups[level] == right.groups[level] {
-                groups += trend.map_or(variance, |(at, length)| variance * near(left.at[at], right.at[at], length));
+                groups +=
+                    trend.map_or(variance, |(at, length)| variance * near(left.at[at], right.at[at], length));
             }
         }
         let mut common = 1.0;

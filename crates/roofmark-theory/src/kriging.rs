@@ -66,7 +66,8 @@ impl Kriging {
         });
         let prior = Cholesky::new(prior)?;
         let mut this = Self { kernel, inducing, prior, blocks: Vec::new() };
-        this.blocks = by_source(samples).into_iter().map(|rows| this.block(&rows)).collect::<Option<Vec<_>>>()?;
+        this.blocks =
+            by_source(samples).into_iter().map(|rows| this.block(&rows)).collect::<Option<Vec<_>>>()?;
         Some(this)
     }
 
@@ -184,7 +185,8 @@ pub fn choose_inducing(kernel: &Kernel, samples: &[Sample], count: usize) -> Vec
     let mut chosen = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     while chosen.len() < count.min(samples.len()) {
-        let pivot = (0..left.len()).fold(0, |best, index| if left[index] > left[best] { index } else { best });
+        let pivot =
+            (0..left.len()).fold(0, |best, index| if left[index] > left[best] { index } else { best });
         if left[pivot] < 1e-5 {
             break;
         }

@@ -179,10 +179,12 @@ fn prefill(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part
     let profile = &job.profile;
     let (tokens, pass) = (job.prompt_tokens(), job.pass());
     let passes = (tokens / pass).ceil();
-    let overhead = passes * (number[0] + f64::from(profile.layers) * number[1] + expert_layers(job) * number[2])
+    let overhead = passes
+        * (number[0] + f64::from(profile.layers) * number[1] + expert_layers(job) * number[2])
         + tokens * recurrent_layers(job) * number[3] * 300e9 / bandwidth;
     let filled = pass / (pass + number[8]);
-    let routed: f64 = profile.experts.iter().map(|group| group.flop.get() * group.layers * group.active).sum();
+    let routed: f64 =
+        profile.experts.iter().map(|group| group.flop.get() * group.layers * group.active).sum();
     let dense = (profile.fixed_flop.get() - profile.head_flop.get()) * tokens / (peak * number[4] * filled);
     let experts = routed * tokens / (peak * number[5] * filled);
     let attention = profile.attention_flop(job.depth + job.prompt / 2.0).get() * tokens / (peak * number[6]);

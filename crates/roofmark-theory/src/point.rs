@@ -104,7 +104,8 @@ fn coordinates(job: &Job<'_>) -> [f64; COORDINATES] {
 }
 
 fn groups(job: &Job<'_>) -> [u32; LEVELS.len()] {
-    let class = if job.devices > 1 { format!("{} joined", job.machine.class) } else { job.machine.class.clone() };
+    let class =
+        if job.devices > 1 { format!("{} joined", job.machine.class) } else { job.machine.class.clone() };
     let chip = chip(&job.machine.slug);
     let backend = job.backend.name();
     let kernels = format!("{backend} {}", job.engine.kernels(job.backend));
@@ -158,7 +159,8 @@ pub fn chip(slug: &str) -> &str {
 /// Architecture family: what decides which kernels a layer needs.
 #[must_use]
 pub fn family(profile: &Profile) -> &'static str {
-    let latent = profile.caches.iter().any(|group| group.elements < 800.0 && group.flop.get() > 60.0 * group.elements);
+    let latent =
+        profile.caches.iter().any(|group| group.elements < 800.0 && group.flop.get() > 60.0 * group.elements);
     match (profile.is_moe(), profile.state_bytes.get() > 0.0, latent) {
         (false, false, false) => "dense",
         (false, true, _) => "dense hybrid",

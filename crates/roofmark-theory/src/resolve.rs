@@ -64,8 +64,14 @@ impl Profiles {
     ///
     /// # Errors
     /// [`Refusal::NoQuant`] and [`Refusal::Quant`].
-    pub fn get(&mut self, model: &Model, label: Option<&str>, file: Option<Bytes>) -> Result<Arc<Profile>, Refusal> {
-        let key = (model.slug.clone(), label.unwrap_or("").to_owned(), file.map_or(0, |bytes| bytes.get() as u64));
+    pub fn get(
+        &mut self,
+        model: &Model,
+        label: Option<&str>,
+        file: Option<Bytes>,
+    ) -> Result<Arc<Profile>, Refusal> {
+        let key =
+            (model.slug.clone(), label.unwrap_or("").to_owned(), file.map_or(0, |bytes| bytes.get() as u64));
         if let Some(known) = self.known.get(&key) {
             return Ok(Arc::clone(known));
         }
@@ -106,7 +112,8 @@ fn parse_quant(label: &str) -> Result<Quant, UnknownQuant> {
 /// The standard quantization whose size comes nearest to `file`.
 fn by_size(model: &Model, file: Bytes) -> Profile {
     let labels = ["BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"];
-    let profiles = labels.iter().filter_map(|label| Quant::parse(label).ok()).map(|quant| model.profile(&quant));
+    let profiles =
+        labels.iter().filter_map(|label| Quant::parse(label).ok()).map(|quant| model.profile(&quant));
     let distance = |profile: &Profile| (profile.tensor_bytes / file).ln().abs();
     profiles
         .min_by(|left, right| distance(left).total_cmp(&distance(right)))
@@ -215,7 +222,8 @@ fn workload<'a>(mut job: Job<'a>, row: &Measurement, notes: &str) -> Job<'a> {
 
 /// Bytes of one cached element that the notes disclose; f16 where they say nothing.
 fn cache_element(notes: &str) -> f64 {
-    let says = |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
+    let says =
+        |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
     match () {
         () if says("fp8") => 1.0,
         () if says("q8_0") => 1.0625,
@@ -251,7 +259,8 @@ mod tests {
         let mut profiles = Profiles::default();
         let catalog = Catalog::builtin();
         let mut refused: HashMap<String, usize> = HashMap::new();
-        let rows = measurements().iter().filter(|row| row.quant.is_some() && row.speculation == Speculation::None);
+        let rows =
+            measurements().iter().filter(|row| row.quant.is_some() && row.speculation == Speculation::None);
         let mut all = 0;
         for row in rows {
             all += 1;
