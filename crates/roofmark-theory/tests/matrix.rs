@@ -94,7 +94,7 @@ fn whole_sources_left_out_the_errors_stay_within_the_promise() {
 
 #[test]
 fn intervals_cover_what_they_say_on_every_kind_of_machine() {
-    for group in ["DGX Spark", "Strix Halo", "Apple M-series"] {
+    for group in ["DGX Spark", "Strix Halo", "Apple M-series", "GeForce"] {
         let summary = summarise(&GRADED, |row| row.group == group);
         assert!((0.85..=0.95).contains(&summary.coverage), "{group}: {summary:?}");
     }
