@@ -7,6 +7,7 @@ mod read;
 
 use crate::config::ConfigError;
 use crate::machine::{Machine, Source};
+use crate::names::Index;
 use crate::profile::Profile;
 use crate::quant::Quant;
 use crate::shape::Shape;
@@ -32,6 +33,8 @@ pub struct Catalog {
     pub support: Vec<Support>,
     /// Questions about engines that are asked often, answered with evidence.
     pub answers: Vec<Answer>,
+    /// Where names lead.
+    pub(crate) index: Index,
 }
 
 /// A name for several machines, such as "M5 Max".
@@ -248,6 +251,7 @@ impl Catalog {
     /// [`CatalogError`] names the file and the entry.
     pub fn extended(mut self, file: &str, text: &str) -> Result<Self, CatalogError> {
         read::merge(&mut self, file, text)?;
+        self.index = Index::of(&self);
         Ok(self)
     }
 

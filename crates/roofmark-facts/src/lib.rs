@@ -6,7 +6,9 @@
 
 pub mod bounds;
 pub mod catalog;
+pub mod claim;
 pub mod config;
+pub mod cost;
 pub mod doubt;
 pub mod evidence;
 pub mod gguf;

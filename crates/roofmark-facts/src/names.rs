@@ -6,8 +6,9 @@
 
 mod text;
 
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{Catalog, Family, Model};
 use crate::machine::Machine;
+use std::collections::HashMap;
 use text::{machine_words, model_key, plain_key};
 
 /// What a name stands for.
@@ -59,15 +60,10 @@ impl Catalog {
     #[must_use]
     pub fn find_machine(&self, name: &str) -> Lookup<&Machine> {
         let key = plain_key(name);
-        if let Some(machine) =
-            self.machines.iter().find(|machine| machine_keys(machine).any(|other| other == key))
-        {
+        if let Some(machine) = self.index.machines.get(&key).and_then(|index| self.machines.get(*index)) {
             return Lookup::One(machine);
         }
-        let family = self.families.iter().find(|family| {
-            [&family.name].into_iter().chain(&family.aliases).any(|other| plain_key(other) == key)
-        });
-        if let Some(family) = family {
+        if let Some(family) = self.index.families.get(&key).and_then(|index| self.families.get(*index)) {
             return narrow(family.members.iter().filter_map(|slug| self.machine(slug)).collect(), Vec::new);
         }
         narrow(self.machines_by_words(name), || {
@@ -79,12 +75,14 @@ impl Catalog {
     fn machines_by_words(&self, name: &str) -> Vec<&Machine> {
         let known: Vec<(&Machine, Vec<String>)> =
             self.machines.iter().map(|machine| (machine, machine_words(&machine.slug))).collect();
-        let mut words = machine_words(name);
-        words.retain(|word| known.iter().any(|(_, theirs)| theirs.contains(word)));
-        if !words
-            .iter()
-            .any(|word| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb"))
-        {
+        let is_known = |word: &String| known.iter().any(|(_, theirs)| theirs.contains(word));
+        // A number without a unit may be memory ("m4 max 128").
+        let with_unit = |word: String| if is_known(&word) { word } else { format!("{word}gb") };
+        let words: Vec<String> =
+            machine_words(name).into_iter().map(with_unit).filter(|word| is_known(word)).collect();
+        let tells =
+            |word: &String| word.chars().any(|letter| letter.is_ascii_digit()) && !word.ends_with("gb");
+        if words.len() < 2 && !words.iter().any(tells) {
             return Vec::new();
         }
         let holds = |theirs: &[String]| words.iter().all(|word| theirs.contains(word));
@@ -99,26 +97,16 @@ impl Catalog {
     /// The model that `name` means. A size class ("70B dense") gives a representative.
     #[must_use]
     pub fn find_model(&self, name: &str) -> Lookup<ModelMatch<'_>> {
-        let exact = |model: &'_ Model| ModelMatch {
-            model: self.model(&model.slug).unwrap_or(&self.models[0]),
-            approximate: false,
-        };
-        let key = plain_key(name);
-        if let Some(model) = self.models.iter().find(|model| model_keys(model).any(|other| other == key)) {
-            return Lookup::One(exact(model));
-        }
-        let key = model_key(name);
-        if !key.is_empty() {
-            let bare = |model: &&Model| model_names(model).any(|other| model_key(other) == key);
-            if let Some(model) = self.models.iter().find(bare) {
-                return Lookup::One(exact(model));
-            }
+        let bare = model_key(name);
+        let known = self.index.models.get(&plain_key(name)).or_else(|| self.index.bare_models.get(&bare));
+        if let Some(model) = known.and_then(|index| self.models.get(*index)) {
+            return Lookup::One(ModelMatch { model, approximate: false });
         }
         if let Some(model) = self.class_representative(name) {
             return Lookup::One(ModelMatch { model, approximate: true });
         }
-        let started: Vec<_> = self.models.iter().filter(|model| starts(model, &key)).collect();
-        let found = started.into_iter().map(exact).collect();
+        let started = self.models.iter().filter(|model| starts(model, &bare));
+        let found = started.map(|model| ModelMatch { model, approximate: false }).collect();
         narrow_models(found, || {
             nearest(name, self.models.iter().map(|model| (&model.slug, model_names(model))))
         })
@@ -154,20 +142,56 @@ const REPRESENTATIVES: &[&str] = &[
     "llama-3.1-405b",
 ];
 
+/// Where each name leads. Slugs come before other names, earlier entries before later ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    machines: HashMap<String, usize>,
+    families: HashMap<String, usize>,
+    models: HashMap<String, usize>,
+    bare_models: HashMap<String, usize>,
+}
+
+impl Index {
+    pub(crate) fn of(catalog: &Catalog) -> Self {
+        let slugs = |model: &Model| vec![model.slug.clone()];
+        let all = |model: &Model| model_names(model).cloned().collect();
+        let machine_slugs = |machine: &Machine| vec![machine.slug.clone()];
+        let all_machine_names = |machine: &Machine| machine_names(machine).cloned().collect();
+        let family_names =
+            |family: &Family| [&family.name].into_iter().chain(&family.aliases).cloned().collect();
+        let mut index = Self::default();
+        fill(&mut index.machines, &catalog.machines, machine_slugs, plain_key);
+        fill(&mut index.machines, &catalog.machines, all_machine_names, plain_key);
+        fill(&mut index.families, &catalog.families, family_names, plain_key);
+        fill(&mut index.models, &catalog.models, slugs, plain_key);
+        fill(&mut index.models, &catalog.models, all, plain_key);
+        fill(&mut index.bare_models, &catalog.models, slugs, model_key);
+        fill(&mut index.bare_models, &catalog.models, all, model_key);
+        index.bare_models.remove("");
+        index
+    }
+}
+
+/// Adds the keys of all names; a key that is there already stays.
+fn fill<T>(
+    index: &mut HashMap<String, usize>,
+    entries: &[T],
+    names: impl Fn(&T) -> Vec<String>,
+    key: impl Fn(&str) -> String,
+) {
+    for (position, entry) in entries.iter().enumerate() {
+        for name in names(entry) {
+            index.entry(key(&name)).or_insert(position);
+        }
+    }
+}
+
 fn machine_names(machine: &Machine) -> impl Iterator<Item = &String> {
     [&machine.slug, &machine.name].into_iter().chain(&machine.aliases)
 }
 
-fn machine_keys(machine: &Machine) -> impl Iterator<Item = String> {
-    machine_names(machine).map(|name| plain_key(name))
-}
-
 fn model_names(model: &Model) -> impl Iterator<Item = &String> {
     [&model.slug, &model.name].into_iter().chain(&model.aliases)
-}
-
-fn model_keys(model: &Model) -> impl Iterator<Item = String> {
-    model_names(model).map(|name| plain_key(name))
 }
 
 /// The name is the start of one of the model's names, and ends where a number does.

@@ -112,8 +112,10 @@ struct Dynamic {
     older_base: Ftype,
     /// Attention and shared experts of those models.
     older: TensorType,
-    /// Attention and shared experts of later ones, and recurrent layers of dense ones.
+    /// Attention and shared experts of later ones.
     newer: TensorType,
+    /// Recurrent layers of later models, dense ones included.
+    recurrent: TensorType,
     /// Embedding and head.
     table: TensorType,
 }
@@ -166,14 +168,16 @@ fn fits(kind: TensorType, tensor: &Tensor) -> bool {
 
 fn assign_dynamic(dynamic: Dynamic, shape: &Shape, tensors: &mut [Tensor]) {
     let moe = shape.is_moe();
-    let newer = ["qwen35", "gemma4", "nemotron", "deepseek2"].iter().any(|arch| shape.arch.starts_with(arch));
+    let newer = ["qwen35", "qwen4", "gemma4", "nemotron", "deepseek2"]
+        .iter()
+        .any(|arch| shape.arch.starts_with(arch));
     let older_moe = moe && !newer;
     llama::assign(if older_moe { dynamic.older_base } else { dynamic.base }, shape, tensors);
     for tensor in tensors {
         let least = match tensor.role {
             Role::TokenEmbedding | Role::Output => Some(dynamic.table),
+            Role::Mixer if newer && is_recurrent(&tensor.name) => Some(dynamic.recurrent),
             Role::Mixer | Role::FeedForward if moe => Some(if newer { dynamic.newer } else { dynamic.older }),
-            Role::Mixer if newer && is_recurrent(&tensor.name) => Some(dynamic.newer),
             _ => None,
         };
         let Some(least) = least else { continue };

@@ -11,13 +11,13 @@ mod slice;
 
 use crate::gguf::{Metadata, NewTensor, Value, WriteError, file_bytes, file_type_id, write};
 use crate::quant::Quant;
-use crate::shape::{Ffn, Layer, Shape};
+use crate::shape::{Ffn, Layer, Mixer, Shape};
 use crate::table::tensor_table;
 use crate::tensor_type::TensorType;
 use crate::tensors::Tensor;
 use blocks::{Values, fill};
 use random::Random;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use thiserror::Error;
 
@@ -50,6 +50,12 @@ pub enum SynthError {
     /// No such slice.
     #[error("{asked} layers were asked for, the model has {has} (at least 1 is needed)")]
     Layers { asked: u32, has: u32 },
+    /// An architecture whose metadata is not written yet.
+    #[error("architecture {arch:?} has metadata that Roofmark does not write yet")]
+    Architecture { arch: String },
+    /// A slice that lacks a kind of mixer.
+    #[error("{asked} layers were asked for, the model needs {least} to keep each of its kinds of layer")]
+    Kinds { asked: u32, least: u32 },
     /// A format that no GGUF file holds.
     #[error("tensor {tensor:?} is {kind}, which GGUF does not have; choose a GGUF quantization")]
     Foreign { tensor: String, kind: &'static str },
@@ -62,12 +68,19 @@ pub enum SynthError {
 pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Result<Plan, SynthError> {
     let tensors = tensor_table(shape, quant);
     let full_layers = shape.layers.len() as u32;
+    if !can_plan(&shape.arch) {
+        return Err(SynthError::Architecture { arch: shape.arch.clone() });
+    }
     if let Some(foreign) = tensors.iter().find(|tensor| !tensor.kind.in_gguf()) {
         return Err(SynthError::Foreign { tensor: foreign.name.clone(), kind: foreign.kind.name() });
     }
     let asked = keep.unwrap_or(full_layers);
     if asked == 0 || asked > full_layers {
         return Err(SynthError::Layers { asked, has: full_layers });
+    }
+    let least = least_layers(shape);
+    if asked < least {
+        return Err(SynthError::Kinds { asked, least });
     }
     let (shape, tensors) = if asked == full_layers {
         (shape.clone(), tensors.iter().map(|tensor| new_tensor(tensor, tensor.name.clone())).collect())
@@ -81,13 +94,19 @@ pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Resu
     Ok(Plan { shape, full_layers, metadata, tensors })
 }
 
+/// Whether the engine's metadata for `arch` is known here; the n-gram tables of Qwen 3.8 Flash are not.
+#[must_use]
+pub fn can_plan(arch: &str) -> bool {
+    arch != "qwen4exp"
+}
+
 fn new_tensor(tensor: &Tensor, name: String) -> NewTensor {
     NewTensor { name, dims: tensor.dims.clone(), kind: tensor.kind }
 }
 
 /// The model with `keep` of its layers; prediction layers are left out.
 fn cut(shape: &Shape, tensors: &[Tensor], keep: usize) -> (Shape, Vec<NewTensor>) {
-    let kept = kept_layers(shape, tensors, keep);
+    let kept = order_owners(shape, kept_layers(shape, tensors, keep));
     let mut slice = shape.clone();
     slice.layers = kept.iter().filter_map(|&layer| shape.layers.get(layer).cloned()).collect();
     slice.prediction_layers = 0;
@@ -130,8 +149,9 @@ fn kept_layers(shape: &Shape, tensors: &[Tensor], keep: usize) -> Vec<usize> {
             kind.push_str(&format!(" {part} {}", tensor.kind.name()));
         }
     }
-    let period = expert_period(&shape.layers).max(1);
-    let units: Vec<String> = kinds.chunks(period).map(|unit| unit.join("\n")).collect();
+    let period = expert_period(shape);
+    let families = shape.layers.chunks(period).map(|unit| unit.iter().map(family).collect::<Vec<_>>());
+    let units: Vec<_> = families.zip(kinds.chunks(period).map(|unit| unit.join("\n"))).collect();
     slice::choose(&units, keep.div_ceil(period))
         .into_iter()
         .flat_map(|unit| unit * period..((unit + 1) * period).min(kinds.len()))
@@ -139,11 +159,65 @@ fn kept_layers(shape: &Shape, tensors: &[Tensor], keep: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Every n-th layer has experts: n; 1 where all have them, or all after some leading ones.
-pub(crate) fn expert_period(layers: &[Layer]) -> usize {
-    let sparse: Vec<usize> = (0..layers.len()).filter(|&index| has_experts(&layers[index])).collect();
-    match sparse.as_slice() {
-        [first, second, ..] => second - first,
+/// Fewest layers of a slice that has each kind of mixer.
+#[must_use]
+pub fn least_layers(shape: &Shape) -> u32 {
+    let period = expert_period(shape);
+    let units: BTreeSet<Vec<Family>> =
+        shape.layers.chunks(period).map(|unit| unit.iter().map(family).collect()).collect();
+    ((units.len() * period) as u32).min(shape.layers.len() as u32)
+}
+
+/// Layers without a cache of their own read the last ones that have: with a window, then without.
+fn order_owners(shape: &Shape, kept: Vec<usize>) -> Vec<usize> {
+    let of = |layer: usize, slides: bool| {
+        family(&shape.layers[layer]) == Family::Attention { slides, shares: false }
+    };
+    let owners = [true, false].map(|slides| kept.iter().copied().rfind(|&layer| of(layer, slides)));
+    let [Some(sliding), Some(full)] = owners else { return kept };
+    let shares =
+        |layer: usize| matches!(family(&shape.layers[layer]), Family::Attention { shares: true, .. });
+    let (late, mut early): (Vec<usize>, Vec<usize>) = kept.into_iter().partition(|&layer| shares(layer));
+    if late.is_empty() {
+        return early;
+    }
+    early.retain(|&layer| layer != sliding && layer != full);
+    [early, vec![sliding, full], late].concat()
+}
+
+/// Kinds of mixers; an engine expects a model to have each kind that its full size has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    /// Attention: within a window or not, with a cache of its own or not.
+    Attention { slides: bool, shares: bool },
+    /// Compressed attention with this ratio.
+    Compressed(u64),
+    /// A recurrent state.
+    Recurrent,
+    /// No mixer.
+    None,
+}
+
+fn family(layer: &Layer) -> Family {
+    match &layer.mixer {
+        Mixer::Attention(part) => Family::Attention { slides: part.window.is_some(), shares: part.shares_kv },
+        Mixer::Latent(_) => Family::Attention { slides: false, shares: false },
+        Mixer::Compressed(part) => Family::Compressed(part.ratio),
+        Mixer::Linear(_) | Mixer::Mamba(_) | Mixer::Convolution { .. } => Family::Recurrent,
+        Mixer::None => Family::None,
+    }
+}
+
+/// Every n-th layer has experts: n, for the engine's architectures that tell expert layers by their
+/// number; 1 for those that look at leading layers or at the tensors.
+pub(crate) fn expert_period(shape: &Shape) -> usize {
+    if !matches!(shape.arch.as_str(), "llama4" | "ernie4_5-moe") {
+        return 1;
+    }
+    let sparse =
+        shape.layers.iter().enumerate().filter(|(_, layer)| has_experts(layer)).map(|(index, _)| index);
+    match sparse.take(2).collect::<Vec<_>>().as_slice() {
+        [first, second] => second - first,
         _ => 1,
     }
 }

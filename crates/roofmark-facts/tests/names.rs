@@ -60,6 +60,8 @@ fn machines_are_found_by_any_usual_spelling() {
         ("MacBook Pro M5 Max 128 GB (40-core GPU)", "apple-m5-max-40c-128gb"),
         ("RTX 5090", "nvidia-rtx-5090"),
         ("DGX Spark", "nvidia-dgx-spark"),
+        ("amd strix halo 128", "amd-strix-halo-128gb"),
+        ("m4 max 40c 64", "apple-m4-max-40c-64gb"),
         ("M2 Ultra 192GB", "apple-m2-ultra-60c-192gb | apple-m2-ultra-76c-192gb"),
         ("toaster", "unknown, near "),
     ] {

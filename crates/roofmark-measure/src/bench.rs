@@ -516,13 +516,8 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_together_run_one_after_the_other() {
         let log = Log::default();
-        measure(
-            &mut [stage("a", 2, &log, None), stage("b", 4, &log, None)],
-            &options(false),
-            &[36.0],
-            &[0.0],
-        )
-        .unwrap();
+        measure(&mut [stage("a", 2, &log, None), stage("b", 4, &log, None)], &options(false), &[36.0])
+            .unwrap();
         let log = log.borrow();
         let first_b = log.iter().position(|line| line.starts_with('b')).unwrap();
         assert!(log[first_b..].iter().all(|line| line.starts_with('b')));

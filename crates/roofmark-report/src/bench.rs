@@ -61,6 +61,20 @@ pub fn markdown(run: &Run, rows: &[Row]) -> String {
     text
 }
 
+/// How far rows from slices are from rows of the whole model.
+#[must_use]
+pub fn slices(whole: &[Row], sliced: &[Row]) -> String {
+    let mut lines = vec![String::new(), "Slices against the whole model".to_owned()];
+    lines.push(format!("{:<20}{:>8} {:>8} {:>8}", "", "whole", "slices", "error"));
+    for row in whole {
+        let Some(other) = sliced.iter().find(|other| other.workload == row.workload) else { continue };
+        let error = format!("{:+.1} %", (other.rate.mid / row.rate.mid - 1.0) * 100.0);
+        let (name, whole, slices) = (workload(&row.workload), rate(row.rate.mid), rate(other.rate.mid));
+        lines.push(format!("{name:<20}{whole:>8} {slices:>8} {error:>8}"));
+    }
+    lines.join("\n") + "\n"
+}
+
 /// A workload in few words.
 #[must_use]
 pub fn workload(workload: &Workload) -> String {
@@ -114,7 +128,7 @@ fn model(run: &Run) -> String {
     let profile = &run.model.profile;
     let origin = match &run.model.origin {
         Origin::Synthetic => "synthetic weights of its exact shapes and types",
-        Origin::File(name) => name,
+        Origin::File(_) => "trained weights from that file",
     };
     format!(
         "{} {}, {} GB, reads {} GB a token; {origin}",
@@ -206,7 +220,7 @@ fn limit(limit: &Limit) -> &'static str {
     match limit {
         Limit::Memory => "memory",
         Limit::Compute(_) => "compute",
-        Limit::Neither => "overhead",
+        Limit::Neither => "engine",
         Limit::Unknown => "unknown",
     }
 }
@@ -331,7 +345,7 @@ fn indented(text: &str, first: &str) -> Vec<String> {
         .subsequent_indent(&rest)
         .word_splitter(WordSplitter::NoHyphenation)
         .word_separator(WordSeparator::AsciiSpace);
-    textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
+    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 #[cfg(test)]
@@ -479,6 +493,18 @@ mod tests {
         let screen = screen(&run, &[decode]);
         insta::assert_snapshot!(screen);
         assert!(screen.lines().all(|line| line.chars().count() <= WIDTH), "{screen}");
+    }
+
+    #[test]
+    fn the_error_of_slices_is_told() {
+        let whole = [row(Workload::decode(32, 0, 1), 7.41, Some(0.94), Limit::Memory)];
+        let sliced = [row(Workload::decode(32, 0, 1), 7.56, Some(0.96), Limit::Memory)];
+        insta::assert_snapshot!(slices(&whole, &sliced), @r"
+
+        Slices against the whole model
+                               whole   slices    error
+        decode 32               7.41     7.56   +2.0 %
+        ");
     }
 
     #[test]

@@ -4,4 +4,5 @@
 pub mod bench;
 pub mod catalog;
 pub mod ceiling;
+pub mod check;
 mod lines;

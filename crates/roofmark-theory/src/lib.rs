@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod baseline;
 pub mod calibrate;
+pub mod cost;
 pub mod evaluate;
 pub mod job;
 pub mod kernel;

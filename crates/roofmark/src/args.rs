@@ -18,6 +18,9 @@ pub struct Args {
 /// The commands. Each has a file of its name in `command/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure this machine with the embedded engine and hold it against its memory.
+    #[cfg(feature = "engine")]
+    Bench(crate::command::bench::BenchArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
     /// List the models of the catalog, or explain one.
@@ -36,6 +39,8 @@ pub enum Command {
     Inspect(crate::command::inspect::InspectArgs),
     /// Write a synthetic model: exact shapes and types, random weights.
     Synth(crate::command::synth::SynthArgs),
+    /// Say whether published rates are possible: an article, a table, or one claim.
+    Check(crate::command::check::CheckArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

@@ -1,7 +1,10 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
+#[cfg(feature = "engine")]
+pub mod bench;
 pub mod calibrate;
 pub mod ceiling;
+pub mod check;
 pub mod completions;
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -20,6 +23,8 @@ use crate::exit::Exit;
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         #[cfg(feature = "engine")]
+        Command::Bench(command) => bench::run(&command, args.json),
+        #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
@@ -28,6 +33,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
+        Command::Check(command) => check::run(&command, args.json),
         Command::Models(command) => models::run(&command, args.json),
         Command::Ceiling(command) => ceiling::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),

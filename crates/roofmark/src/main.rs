@@ -5,6 +5,8 @@ mod args;
 mod catalog;
 mod command;
 mod exit;
+mod expect;
+mod local;
 mod model_file;
 mod pick;
 mod synth_file;

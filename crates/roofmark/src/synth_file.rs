@@ -18,6 +18,15 @@ pub fn file_name(model: &str, quant: &str, plan: &Plan, seed: u64) -> String {
     format!("{model}-{quant}-{layers}of{}-s{seed}-v{SYNTH_VERSION}.gguf", plan.full_layers)
 }
 
+/// Folder for synthetic models: `ROOFMARK_CACHE`, else `roofmark` in the user's cache folder.
+pub fn cache_folder() -> Result<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named("ROOFMARK_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("roofmark")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache").join("roofmark")))
+        .context("failed to find a cache folder: set ROOFMARK_CACHE, or name a file with --output")
+}
+
 /// The file `name` in `folder`, written if it is not there whole. `progress` gets tensor bytes written.
 pub fn cached(
     folder: &Path,

@@ -54,7 +54,7 @@ fn dense(config: &Config, index: u64, gated: bool) -> Result<Ffn, ConfigError> {
     let field = "intermediate_size";
     let width = match config.get(field).and_then(Value::as_array) {
         Some(list) => {
-            list.get(index as usize).and_then(Value::as_u64).filter(|width| *width > 0 && *width < 1 << 32)
+            list.get(index as usize).and_then(Value::as_u64).filter(|width| *width > 0 && *width < 1 << 20)
         }
         None => Some(config.size(field)?),
     };
@@ -88,7 +88,7 @@ fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigErr
         gated: !nemotron,
         bias: arch == "gpt-oss",
         shared_width: shared_width(config, arch, width)?,
-        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe"),
+        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe" | "qwen4exp"),
         score_bias: has_score_bias(config, arch),
         hash_routed: config.optional("num_hash_layers")?.is_some_and(|layers| index < layers),
         beside: None,
@@ -109,7 +109,7 @@ fn shared_width(config: &Config, arch: &str, width: u64) -> Result<u64, ConfigEr
     }
     for field in ["n_shared_experts", "moe_num_shared_experts", "num_shared_expert"] {
         if let Some(experts) = config.optional(field)? {
-            return Ok(experts.saturating_mul(width).min(1 << 32));
+            return Ok(experts.saturating_mul(width).min(1 << 24));
         }
     }
     Ok(0)

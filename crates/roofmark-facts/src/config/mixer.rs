@@ -8,7 +8,7 @@ pub(super) fn mixer(config: &Config, arch: &str, index: u64) -> Result<Mixer, Co
     match arch {
         "deepseek2" | "deepseek32" | "glm-dsa" | "mistral4" => latent(config, arch).map(Mixer::Latent),
         "deepseek4" => compressed(config, index).map(Mixer::Compressed),
-        "qwen3next" | "qwen35" | "qwen35moe" if !is_full_of_hybrid(config, index)? => {
+        "qwen3next" | "qwen35" | "qwen35moe" | "qwen4exp" if !is_full_of_hybrid(config, index)? => {
             linear(config).map(Mixer::Linear)
         }
         "nemotron_h" | "nemotron_h_moe" => match pattern(config, index)? {
@@ -67,7 +67,7 @@ fn attention(config: &Config, arch: &str, index: u64) -> Result<Attention, Confi
         key_dim: head_dim,
         value_dim: head_dim,
         window: window(config, arch, index)?,
-        output_gate: matches!(arch, "qwen3next" | "qwen35" | "qwen35moe"),
+        output_gate: matches!(arch, "qwen3next" | "qwen35" | "qwen35moe" | "qwen4exp"),
         qkv_bias: config.flag("attention_bias").unwrap_or(matches!(arch, "qwen2" | "qwen2moe" | "gpt-oss"))
             || (biased && arch == "ernie4_5"),
         output_bias: output_bias(config, arch, biased),
@@ -98,8 +98,9 @@ fn qk_norm(config: &Config, arch: &str) -> QkNorm {
     let asked = config.flag("use_qk_norm").unwrap_or(false);
     match arch {
         "olmo2" | "minimax-m2" => QkNorm::Row,
-        "qwen3" | "qwen3moe" | "qwen3vl" | "qwen3vlmoe" | "qwen3next" | "qwen35" | "qwen35moe" | "gemma3"
-        | "gemma3n" | "gemma4" | "lfm2" | "lfm2moe" | "dots1" | "exaone4" | "hunyuan-moe" => QkNorm::Head,
+        "qwen3" | "qwen3moe" | "qwen3vl" | "qwen3vlmoe" | "qwen3next" | "qwen35" | "qwen35moe"
+        | "qwen4exp" | "gemma3" | "gemma3n" | "gemma4" | "lfm2" | "lfm2moe" | "dots1" | "exaone4"
+        | "hunyuan-moe" => QkNorm::Head,
         "command-r" if asked => QkNorm::EachHead,
         "glm4moe" if asked => QkNorm::Head,
         _ => QkNorm::None,
@@ -113,6 +114,9 @@ fn shares_kv(config: &Config, index: u64) -> Result<bool, ConfigError> {
 
 /// Tokens that layer `index` keeps; `None` for full attention.
 fn window(config: &Config, arch: &str, index: u64) -> Result<Option<u64>, ConfigError> {
+    if arch == "qwen4exp" {
+        return config.optional("indexer_budget");
+    }
     if arch == "llama4" {
         let full = config
             .optional("no_rope_layer_interval")?

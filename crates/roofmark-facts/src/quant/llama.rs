@@ -146,6 +146,8 @@ fn is_quantized(tensor: &Tensor) -> bool {
         "ssm_conv1d",
         "shortconv.conv.weight",
         "tid2eid",
+        "indexer.q_proj",
+        "indexer.k_proj",
     ];
     tensor.dims.len() > 1 && name.ends_with("weight") && !kept.iter().any(|piece| name.contains(piece))
 }

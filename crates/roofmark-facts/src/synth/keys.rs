@@ -192,7 +192,7 @@ fn expert_keys(shape: &Shape, experts: &Experts, keys: &mut Keys<'_>) {
     };
     keys.count("expert_gating_func", gating);
     let lead = shape.layers.iter().take_while(|layer| !has_experts(layer)).count();
-    let period = expert_period(&shape.layers);
+    let period = expert_period(shape);
     keys.count("leading_dense_block_count", if period > 1 { 0 } else { lead as u64 });
     keys.count("interleave_moe_layer_step", period as u64);
     if let Some(latent) = experts.latent {

@@ -225,6 +225,22 @@ mod tests {
 
     #[test]
     fn the_screen_of_a_catalogued_model() {
-        insta::assert_snapshot!(screen(&from_catalog("gpt-oss-20b", Some("MXFP4")).unwrap()), @r"");
+        insta::assert_snapshot!(screen(&from_catalog("gpt-oss-20b", Some("MXFP4")).unwrap()), @r"
+        gpt-oss-20b
+        gpt-oss, MXFP4, 24 layers, 20.91 B parameters, 3.61 B active
+
+          tensor data       12.097 GB
+          read per token    2.575 GB at batch 1, depth 0
+          compute per token 7.22 GFLOP
+          KV cache (f16)    24,576 B per token
+                            3.15 MB in sliding windows, when full
+          experts           4 of 32 per token in 24 layers
+          context           131,072 tokens
+
+          type           tensors             bytes    share
+          MXFP4               72    10,152,345,600   83.9 %
+          Q8_0                98     1,907,481,600   15.8 %
+          F32                289        36,731,136    0.3 %
+        ");
     }
 }

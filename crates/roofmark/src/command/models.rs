@@ -1,5 +1,7 @@
 //! `roofmark models`: the catalog of models.
 
+mod on_disk;
+
 use crate::catalog::catalog;
 use crate::exit::Exit;
 use crate::pick;
@@ -22,11 +24,15 @@ pub struct ModelsArgs {
     /// Only models whose name holds this text.
     #[arg(long, conflicts_with = "model")]
     pub filter: Option<String>,
+    /// Model files on this disk instead: Ollama, LM Studio, the hub's cache, llama.cpp.
+    #[arg(long, conflicts_with_all = ["model", "filter"])]
+    pub local: bool,
 }
 
 /// Lists or explains.
 pub fn run(args: &ModelsArgs, json: bool) -> anyhow::Result<Exit> {
     match &args.model {
+        _ if args.local => on_disk::run(json)?,
         Some(name) => explain(pick::model(name)?, json)?,
         None => list(args.filter.as_deref(), json)?,
     }

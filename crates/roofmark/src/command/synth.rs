@@ -24,9 +24,9 @@ pub struct SynthArgs {
     /// Seed of the random weights.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// File to write.
+    /// File to write; without it the file goes to the cache folder, and is kept if it is there.
     #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
 }
 
 /// Plans, writes and says what was written.
@@ -35,15 +35,23 @@ pub fn run(args: &SynthArgs, json: bool) -> Result<Exit> {
     let quant = pick::quant(&args.quant)?;
     let plan = plan(&model.slug, &model.shape, &quant, args.layers)?;
     let total = plan.tensor_bytes();
-    let bytes = synth_file::write(&args.output, &plan, args.seed, |written| show_progress(written, total))?;
+    let progress = |written| show_progress(written, total);
+    let path = match &args.output {
+        Some(path) => synth_file::write(path, &plan, args.seed, progress).map(|_| path.clone())?,
+        None => {
+            let name = synth_file::file_name(&model.slug, quant.label, &plan, args.seed);
+            synth_file::cached(&synth_file::cache_folder()?, &name, &plan, args.seed, progress)?
+        }
+    };
     end_progress();
+    let bytes = plan.file_bytes()?;
     let layers = plan.shape.layers.len();
     if json {
-        let document = json!({ "file": args.output, "model": model.slug, "quant": quant.label, "layers": layers,
+        let document = json!({ "file": path, "model": model.slug, "quant": quant.label, "layers": layers,
             "full_layers": plan.full_layers, "file_bytes": bytes, "tensor_bytes": total, "seed": args.seed });
         super::print(&serde_json::to_string_pretty(&document)?)?;
     } else {
-        super::print(&screen(&args.output, &model.name, quant.label, (layers, plan.full_layers), bytes))?;
+        super::print(&screen(&path, &model.name, quant.label, (layers, plan.full_layers), bytes))?;
     }
     Ok(Exit::Success)
 }
