@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 /// Rows that stand for all, at most.
 const REPRESENTATIVES: usize = 512;
 /// Rows at which a group's own interval factor weighs as much as the fleet's.
-const OWN_WEIGHT: f64 = 15.0;
+const OWN_WEIGHT: f64 = 4.0;
 
 /// Residual of a row that its own source did not help to predict.
 #[derive(Clone, Copy, Debug)]

@@ -209,7 +209,7 @@ fn grade(
     };
     let get = |pick: fn(&roofmark_facts::prediction::Prediction) -> f64| prediction.as_ref().map(pick);
     let group = job.as_ref().map_or("unknown", |job| machine_group(job.machine));
-    let baselines = job.as_ref().map_or_else(|_| Vec::new(), |job| crate::baseline::estimates(job));
+    let baselines = job.as_ref().map_or_else(|_| Vec::new(), |job| crate::baseline::estimates(job, row));
     Graded {
         row: Row {
             id: row.id.clone(),
