@@ -4,6 +4,7 @@
 //! it and says how sure it is; split-conformal factors make the intervals cover what they say. docs/physics.md.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 pub mod cost;
 pub mod job;
 pub mod kernel;
@@ -22,3 +23,4 @@ pub mod table;
 pub mod answer;
 pub mod memory;
 pub mod rank;
+pub mod workload;

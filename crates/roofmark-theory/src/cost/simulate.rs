@@ -18,7 +18,9 @@ pub fn simulate(question: &Question, seed: u64) -> Vec<Summary> {
     let mut found: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); Metric::ALL.len()];
     for _ in 0..DRAWS {
         let shares = draw(&mut random);
-        for (column, value) in found.iter_mut().zip(outcome(&|which| value_at(question, &shares, which), question.requests)) {
+        let values = Quantity::ALL.map(|which| value_at(question, &shares, which));
+        let results = outcome(&|which| values[which as usize], question.requests);
+        for (column, value) in found.iter_mut().zip(results) {
             column.extend(value);
         }
     }
