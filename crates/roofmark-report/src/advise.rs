@@ -116,7 +116,10 @@ fn explained(number: usize, place: &Place, follows: bool, workload: &Workload) -
         parts.push(format!("price {amount}: {}", provenance(price)));
     }
     if let Some(support) = &place.support {
-        parts.push(format!("{} {} since {}: {}", support.engine, support.status, support.since, support.source.title));
+        parts.push(format!(
+            "{} {} since {}: {}",
+            support.engine, support.status, support.since, support.source.title
+        ));
     }
     parts.extend(place.unknown.iter().cloned());
     if let Some(sure) = place.before_next.filter(|sure| follows && *sure < SURE) {
@@ -126,7 +129,10 @@ fn explained(number: usize, place: &Place, follows: bool, workload: &Workload) -
             significant(sure, 2)
         ));
     }
-    format!("\n{}", labelled(&format!("{number:>2}  "), &format!("{}: {}", place.machine, parts.join("; ")), 4))
+    format!(
+        "\n{}",
+        labelled(&format!("{number:>2}  "), &format!("{}: {}", place.machine, parts.join("; ")), 4)
+    )
 }
 
 /// What a person feels at `rate` tokens per second.
@@ -163,7 +169,8 @@ fn exclusions(advice: &Advice, all: bool) -> String {
 /// Each constraint with how many machines it leaves out, how many it alone, and an example.
 fn by_constraint(advice: &Advice) -> Vec<(String, usize, usize, String)> {
     let mut names: Vec<&str> = Vec::new();
-    let reasons = || advice.excluded.iter().flat_map(|left| left.reasons.iter().map(move |reason| (left, reason)));
+    let reasons =
+        || advice.excluded.iter().flat_map(|left| left.reasons.iter().map(move |reason| (left, reason)));
     for (_, reason) in reasons() {
         if !names.contains(&reason.constraint.as_str()) {
             names.push(&reason.constraint);
@@ -210,7 +217,8 @@ pub fn nothing_left(advice: &Advice) -> String {
 #[must_use]
 pub fn target(answer: &TargetAnswer, top: usize) -> String {
     let TargetAnswer { rate, model, quant, .. } = answer;
-    let mut text = format!("{rate} tok/s on {model} {quant}, one stream, {} tokens in the cache\n\n", answer.depth);
+    let mut text =
+        format!("{rate} tok/s on {model} {quant}, one stream, {} tokens in the cache\n\n", answer.depth);
     text += &labelled(
         "bandwidth   ",
         &format!(
@@ -223,8 +231,13 @@ pub fn target(answer: &TargetAnswer, top: usize) -> String {
         ),
         12,
     );
-    let (priced, rest): (Vec<&Reach>, Vec<&Reach>) = answer.reach.iter().partition(|reach| reach.price.is_some());
-    text += &format!("\nMachines that get there, cheapest first ({} with a price in {})\n", priced.len(), answer.currency);
+    let (priced, rest): (Vec<&Reach>, Vec<&Reach>) =
+        answer.reach.iter().partition(|reach| reach.price.is_some());
+    text += &format!(
+        "\nMachines that get there, cheapest first ({} with a price in {})\n",
+        priced.len(),
+        answer.currency
+    );
     text += &reached(&priced, top);
     text += &format!("\nThe same without a known price, fastest first ({})\n", rest.len());
     text += &reached(&rest, top);
@@ -240,10 +253,17 @@ fn reached(machines: &[&Reach], top: usize) -> String {
     }
     let head = ["  machine", "tok/s", "ceiling", "gets there", "price"].map(str::to_owned);
     let rows = machines.iter().take(top).map(|reach| {
-        let price = reach.price.as_ref().map_or_else(|| "-".to_owned(), |price| {
-            let stale = if price.stale { " STALE" } else { "" };
-            format!("{} ({}){stale}", money(price.value.middle()), price.date.as_deref().unwrap_or("given"))
-        });
+        let price = reach.price.as_ref().map_or_else(
+            || "-".to_owned(),
+            |price| {
+                let stale = if price.stale { " STALE" } else { "" };
+                format!(
+                    "{} ({}){stale}",
+                    money(price.value.middle()),
+                    price.date.as_deref().unwrap_or("given")
+                )
+            },
+        );
         [
             format!("  {}", reach.machine),
             span(&reach.rate, short),

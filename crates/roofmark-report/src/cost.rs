@@ -123,12 +123,8 @@ fn compared(machine: &str, comparison: &Comparison) -> String {
     let Comparison { other, first_cheaper, break_even_months, too_slow, .. } = comparison;
     let mut text = format!("{machine} is cheaper in {} % of the draws", (first_cheaper * 100.0).round());
     if middle.is_finite() {
-        text += &format!(
-            "; its total less the other's: {} ({} to {})",
-            money(middle),
-            money(low),
-            money(high)
-        );
+        text +=
+            &format!("; its total less the other's: {} ({} to {})", money(middle), money(low), money(high));
     }
     if *too_slow > 0.0 {
         text += &format!(
@@ -138,7 +134,10 @@ fn compared(machine: &str, comparison: &Comparison) -> String {
     }
     text += &match break_even_months {
         Some(months) => {
-            format!("; electricity makes up for the difference in price after {} months", significant(*months, 3))
+            format!(
+                "; electricity makes up for the difference in price after {} months",
+                significant(*months, 3)
+            )
         }
         None => "; electricity never makes up for the difference in price".into(),
     };
@@ -167,9 +166,13 @@ mod tests {
 
     #[test]
     fn amounts_are_short_and_never_is_a_word() {
-        for (value, text) in
-            [(4699.4, "4,699"), (0.0513, "0.0513"), (-1299.0, "-1,299"), (f64::INFINITY, "never"), (99.0, "99.0")]
-        {
+        for (value, text) in [
+            (4699.4, "4,699"),
+            (0.0513, "0.0513"),
+            (-1299.0, "-1,299"),
+            (f64::INFINITY, "never"),
+            (99.0, "99.0"),
+        ] {
             assert_eq!(money(value), text);
         }
     }

@@ -4,10 +4,10 @@
 //! it and says how sure it is; split-conformal factors make the intervals cover what they say. docs/physics.md.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 pub mod answer;
 pub mod baseline;
 pub mod calibrate;
-pub mod advise;
 pub mod cost;
 pub mod evaluate;
 pub mod job;

@@ -66,6 +66,22 @@ impl Engine {
         }
     }
 
+    /// The name as people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LlamaCpp => "llama.cpp",
+            Self::Ollama => "Ollama",
+            Self::LmStudio => "LM Studio",
+            Self::Mlx => "MLX",
+            Self::Vllm => "vLLM",
+            Self::Sglang => "SGLang",
+            Self::TensorRt => "TensorRT-LLM",
+            Self::Ds4 => "ds4",
+            Self::Other => "engine not known",
+        }
+    }
+
     /// Rates of a server hold queueing, scheduling and transport; rates of a benchmark loop do not.
     #[must_use]
     pub fn is_server(self) -> bool {

@@ -1,9 +1,9 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
+pub mod advise;
 #[cfg(feature = "engine")]
 pub mod bench;
 pub mod calibrate;
-pub mod advise;
 pub mod ceiling;
 pub mod check;
 pub mod completions;

@@ -92,7 +92,11 @@ struct Asked<'a> {
 pub fn run(args: &CostArgs, json: bool) -> Result<Exit> {
     if args.article {
         let figures = figures();
-        let text = if json { serde_json::to_string_pretty(&json!({ "figures": figures }))? } else { article(&figures) };
+        let text = if json {
+            serde_json::to_string_pretty(&json!({ "figures": figures }))?
+        } else {
+            article(&figures)
+        };
         super::print(&text)?;
         return Ok(Exit::Success);
     }
@@ -140,7 +144,10 @@ impl Asked<'_> {
         let mut notes = notes(machine, &question);
         for other in &others {
             if !other.inputs.contains_key(&Quantity::Price) {
-                notes.push(format!("{} has no price in {}; it is not compared", other.machine, other.currency));
+                notes.push(format!(
+                    "{} has no price in {}; it is not compared",
+                    other.machine, other.currency
+                ));
             }
         }
         Ok(Costed {
@@ -158,7 +165,9 @@ impl Asked<'_> {
     fn question(&self, machine: &Machine, first: bool) -> Result<Question> {
         let ownership = &self.args.ownership;
         let mut inputs = ownership.common(self.day, self.workload.hours, self.workload.utilisation)?;
-        inputs.extend(ownership.price_of(machine, &self.prices, self.day)?.map(|price| (Quantity::Price, price)));
+        inputs.extend(
+            ownership.price_of(machine, &self.prices, self.day)?.map(|price| (Quantity::Price, price)),
+        );
         inputs.extend(facts::power(machine));
         self.predicted(machine, &mut inputs)?;
         self.api(&mut inputs)?;
@@ -179,7 +188,12 @@ impl Asked<'_> {
         if all_given && self.workload.streams <= 1.0 {
             return Ok(());
         }
-        inputs.extend(rates(machine, model, quant, &self.workload).as_ref().map(roofmark_theory::advise::Rates::inputs).unwrap_or_default());
+        inputs.extend(
+            rates(machine, model, quant, &self.workload)
+                .as_ref()
+                .map(roofmark_theory::advise::Rates::inputs)
+                .unwrap_or_default(),
+        );
         Ok(())
     }
 
@@ -188,11 +202,11 @@ impl Asked<'_> {
             let (input, output) = text.split_once('/').unwrap_or((text, text));
             inputs.insert(Quantity::ApiInput, Input::given(range("--api", input, 1.0)?));
             inputs.insert(Quantity::ApiOutput, Input::given(range("--api", output, 1.0)?));
-        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str()) {
-            if let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day) {
-                inputs.insert(Quantity::ApiInput, input);
-                inputs.insert(Quantity::ApiOutput, output);
-            }
+        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str())
+            && let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day)
+        {
+            inputs.insert(Quantity::ApiInput, input);
+            inputs.insert(Quantity::ApiOutput, output);
         }
         Ok(())
     }
@@ -226,12 +240,18 @@ fn notes(machine: &Machine, question: &Question) -> Vec<String> {
         !has(Quantity::Price),
         format!("no price of {slug} in {} is known: give --price {slug}=AMOUNT", question.currency),
     );
-    note(!has(Quantity::DecodePower), "its power under load is not known: electricity is left out; give --watts".into());
+    note(
+        !has(Quantity::DecodePower),
+        "its power under load is not known: electricity is left out; give --watts".into(),
+    );
     note(
         has(Quantity::DecodePower) && !has(Quantity::IdlePower),
         "its idle power is not known: idle hours cost nothing here; give --idle-watts".into(),
     );
-    note(!has(Quantity::Tariff), format!("no tariff in {}: electricity is left out; give --tariff", question.currency));
+    note(
+        !has(Quantity::Tariff),
+        format!("no tariff in {}: electricity is left out; give --tariff", question.currency),
+    );
     note(
         machine.kind == MachineKind::Discrete && !has(Quantity::Extra),
         "a card: the computer around it is not counted; give --extra and the watts of the whole".into(),

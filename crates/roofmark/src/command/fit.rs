@@ -81,7 +81,9 @@ pub fn run(args: &FitArgs, json: bool) -> Result<Exit> {
 fn screen(machine: &str, args: &FitArgs, entries: &[Entry]) -> Result<String> {
     let target = Use::from(args.purpose).target();
     let mut out = String::new();
-    writeln!(out, "{machine}: predicted for {:?}, prompt {} tokens", args.purpose, target.prompt)?;
+    let purpose =
+        args.purpose.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    writeln!(out, "{machine}: predicted for {purpose}, prompt {} tokens", target.prompt)?;
     if entries.is_empty() {
         writeln!(out, "no catalogued model fits with a context of {} tokens", target.context)?;
         return Ok(out);

@@ -17,9 +17,9 @@ pub fn one(case: &Case<'_>) -> Result<String> {
     let (depth, batch) = (job.depth, job.batch);
     writeln!(
         out,
-        "{} ({:?}), depth {depth}, batch {batch}, prompt {}\n",
+        "{}, {}, depth {depth}, batch {batch}, prompt {}\n",
+        job.engine.name(),
         job.backend.name(),
-        job.engine,
         case.ask.prompt
     )?;
     rate(&mut out, if batch > 1.0 { "decode, all" } else { "decode" }, &answer.decode)?;
@@ -91,7 +91,9 @@ fn memory(out: &mut String, case: &Case<'_>) -> Result<()> {
 /// The largest usual quantization of the same model that would fit, by its bits per weight.
 fn what_would_fit(case: &Case<'_>) -> String {
     let memory = &case.answer.memory;
-    let room = memory.usable.map_or(0.0, |usable| usable.get()) - memory.cache.get() - memory.buffers.get();
+    let room = memory.usable.map_or(0.0, roofmark_facts::units::Bytes::get)
+        - memory.cache.get()
+        - memory.buffers.get();
     let parameters = case.ask.job.profile.params;
     let usual =
         [("Q8_0", 8.5), ("Q6_K", 6.57), ("Q5_K_M", 5.7), ("Q4_K_M", 4.9), ("Q3_K_M", 3.95), ("Q2_K", 3.1)];
