@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod bounds;
 pub mod catalog;
 pub mod claim;

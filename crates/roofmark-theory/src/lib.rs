@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod baseline;
 pub mod calibrate;
+pub mod advise;
 pub mod cost;
 pub mod evaluate;
 pub mod job;
@@ -22,3 +23,4 @@ pub mod rank;
 pub mod resolve;
 pub mod software;
 pub mod table;
+pub mod workload;

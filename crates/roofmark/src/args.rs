@@ -41,6 +41,10 @@ pub enum Command {
     Synth(crate::command::synth::SynthArgs),
     /// Say whether published rates are possible: an article, a table, or one claim.
     Check(crate::command::check::CheckArgs),
+    /// Rank machines for a workload, or say what a target rate would take.
+    Advise(crate::command::advise::AdviseArgs),
+    /// Work out what owning a machine costs, with intervals and what matters most.
+    Cost(crate::command::cost::CostArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

@@ -3,9 +3,11 @@
 #[cfg(feature = "engine")]
 pub mod bench;
 pub mod calibrate;
+pub mod advise;
 pub mod ceiling;
 pub mod check;
 pub mod completions;
+pub mod cost;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod evaluate;
@@ -36,6 +38,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Check(command) => check::run(&command, args.json),
         Command::Models(command) => models::run(&command, args.json),
         Command::Ceiling(command) => ceiling::run(&command, args.json),
+        Command::Advise(command) => advise::run(&command, args.json),
+        Command::Cost(command) => cost::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

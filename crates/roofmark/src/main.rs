@@ -8,6 +8,7 @@ mod exit;
 mod expect;
 mod local;
 mod model_file;
+mod ownership;
 mod pick;
 mod synth_file;
 

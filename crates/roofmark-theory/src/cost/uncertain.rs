@@ -3,6 +3,9 @@
 use super::Uncertain;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+/// The 95 % quantile of the standard normal distribution.
+const AT_95: f64 = 1.644_853_626_951_472_2;
+
 /// The value that `share` (0 to 1) of all possible values stay below.
 #[must_use]
 pub fn at(value: &Uncertain, share: f64) -> f64 {
@@ -11,7 +14,7 @@ pub fn at(value: &Uncertain, share: f64) -> f64 {
         Uncertain::Between { low, high } => low + share * (high - low),
         Uncertain::Estimated { low, middle, high } => {
             let end = if share < 0.5 { low } else { high };
-            let reach = normal_quantile(share).abs() / normal_quantile(0.95);
+            let reach = normal_quantile(share).abs() / AT_95;
             middle * (end / middle).powf(reach)
         }
     }
@@ -23,7 +26,7 @@ pub fn at(value: &Uncertain, share: f64) -> f64 {
 pub fn below(left: &Uncertain, right: &Uncertain) -> f64 {
     let log_deviation = |value: &Uncertain| {
         let (low, high) = value.ends();
-        (high / low).ln() / (2.0 * normal_quantile(0.95))
+        (high / low).ln() / (2.0 * AT_95)
     };
     let distance = (right.middle() / left.middle()).ln();
     let deviation = log_deviation(left).hypot(log_deviation(right));
