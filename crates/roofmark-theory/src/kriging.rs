@@ -6,7 +6,7 @@
 
 use crate::kernel::Kernel;
 use crate::point::Point;
-use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use nalgebra::{Cholesky, DMatrix, DVector};
 
 /// One measured deviation.
 #[derive(Clone, Debug)]
@@ -41,7 +41,8 @@ struct Block {
 pub struct Kriging {
     kernel: Kernel,
     inducing: Vec<Point>,
-    prior: Cholesky<f64, Dyn>,
+    /// Inverse of the prior's lower Cholesky factor: it turns covariances into independent ones.
+    whiten: DMatrix<f64>,
     blocks: Vec<Block>,
 }
 
@@ -64,8 +65,10 @@ impl Kriging {
         let prior = DMatrix::from_fn(size, size, |row, column| {
             kernel.covariance(&inducing[row], &inducing[column]) + if row == column { JITTER } else { 0.0 }
         });
-        let prior = Cholesky::new(prior)?;
-        let mut this = Self { kernel, inducing, prior, blocks: Vec::new() };
+        let factor = Cholesky::new(prior)?;
+        let mut whiten = DMatrix::identity(size, size);
+        factor.l_dirty().solve_lower_triangular_mut(&mut whiten);
+        let mut this = Self { kernel, inducing, whiten, blocks: Vec::new() };
         this.blocks =
             by_source(samples).into_iter().map(|rows| this.block(&rows)).collect::<Option<Vec<_>>>()?;
         Some(this)
@@ -84,7 +87,7 @@ impl Kriging {
         for (index, sample) in rows.iter().enumerate() {
             cross.set_column(index, &self.row(&sample.point));
         }
-        self.prior.l_dirty().solve_lower_triangular_mut(&mut cross);
+        let cross = &self.whiten * cross;
         let noise = Cholesky::new(DMatrix::from_fn(rows.len(), rows.len(), |row, column| {
             self.noise(rows, &cross, row, column)
         }))?;
@@ -118,14 +121,10 @@ impl Kriging {
             pull += &block.pull;
         }
         let factor = Cholesky::new(precision)?;
-        let upper = self.prior.l().transpose();
-        let mut mean = factor.solve(&pull);
-        upper.solve_upper_triangular_mut(&mut mean);
+        let mean = self.whiten.tr_mul(&factor.solve(&pull));
         // K⁻¹ − K⁻¹SK⁻¹ = L⁻ᵀ (I − B⁻¹) L⁻¹
-        let mut inner = DMatrix::identity(size, size) - factor.inverse();
-        upper.solve_upper_triangular_mut(&mut inner);
-        let mut inner = inner.transpose();
-        upper.solve_upper_triangular_mut(&mut inner);
+        let inner = DMatrix::identity(size, size) - factor.inverse();
+        let inner = self.whiten.tr_mul(&(inner * &self.whiten));
         let gain = inner.iter().map(|value| *value as f32).collect();
         Some(Posterior { mean, gain })
     }

@@ -48,8 +48,12 @@ impl<'a> Predictor<'a> {
     #[must_use]
     pub fn new(catalog: &'a Catalog, rows: &[Measurement], table: &Table) -> Option<Self> {
         let evidence = calibrate::evidence(catalog, rows);
-        let decode = PhaseModel::new(Kind::Decode, &table.decode, &evidence)?;
-        let prefill = PhaseModel::new(Kind::Prefill, &table.prefill, &evidence)?;
+        let (decode, prefill) = std::thread::scope(|scope| {
+            let decode = scope.spawn(|| PhaseModel::new(Kind::Decode, &table.decode, &evidence));
+            let prefill = PhaseModel::new(Kind::Prefill, &table.prefill, &evidence);
+            (decode.join().ok().flatten(), prefill)
+        });
+        let (decode, prefill) = (decode?, prefill?);
         Some(Self { evidence, decode, prefill })
     }
 
