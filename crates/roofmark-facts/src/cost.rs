@@ -385,7 +385,7 @@ pub struct Comparison {
     /// Total of the first less total of the other: 5 %, 50 % and 95 % quantile.
     pub difference: (f64, f64, f64),
     /// Median of the months from which the dearer one to buy is the cheaper one to have had, resale left aside;
-    /// `None` where that never comes.
+    /// `None` where that does not come within twenty years.
     pub break_even_months: Option<f64>,
     /// Share of the draws in which the other cannot do the work of the first in 24 hours a day.
     pub too_slow: f64,

@@ -29,7 +29,7 @@ pub fn screen(advice: &Advice, top: usize, all: bool) -> String {
             Order::PerToken => "cost of a million output tokens",
         };
         text += &format!("\nRanked by targets met, then by {order} ({} machines)\n", priced.len());
-        text += &ranking(advice, &priced, top);
+        text += &ranking(&priced, top);
         for (index, place) in priced.iter().take(top).enumerate() {
             text += &explained(index + 1, place, priced.get(index + 1).is_some(), &advice.workload);
         }
@@ -40,7 +40,7 @@ pub fn screen(advice: &Advice, top: usize, all: bool) -> String {
             advice.currency,
             priceless.len()
         );
-        text += &ranking(advice, &priceless, top);
+        text += &ranking(&priceless, top);
     }
     text += &exclusions(advice, all);
     for answer in &advice.answers {
@@ -80,7 +80,7 @@ fn short(value: f64) -> String {
     if value >= 1000.0 { grouped(value.round() as u64) } else { significant(value, 2) }
 }
 
-fn ranking(advice: &Advice, places: &[&Place], top: usize) -> String {
+fn ranking(places: &[&Place], top: usize) -> String {
     let head = ["#", "machine", "tok/s", "first token s", "a month", "1 M output"].map(str::to_owned);
     let unknown = || "-".to_owned();
     let rows = places.iter().take(top).enumerate().map(|(index, place)| {
@@ -93,7 +93,6 @@ fn ranking(advice: &Advice, places: &[&Place], top: usize) -> String {
             place.per_million.map_or_else(unknown, |value| span(&value, short)),
         ]
     });
-    let _ = advice;
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), &[0])
 }
 
@@ -116,7 +115,10 @@ fn explained(number: usize, place: &Place, follows: bool, workload: &Workload) -
         parts.push(format!("price {amount}: {}", provenance(price)));
     }
     if let Some(support) = &place.support {
-        parts.push(format!("{} {} since {}: {}", support.engine, support.status, support.since, support.source.title));
+        parts.push(format!(
+            "{} {} since {}: {}",
+            support.engine, support.status, support.since, support.source.title
+        ));
     }
     parts.extend(place.unknown.iter().cloned());
     if let Some(sure) = place.before_next.filter(|sure| follows && *sure < SURE) {
@@ -126,7 +128,10 @@ fn explained(number: usize, place: &Place, follows: bool, workload: &Workload) -
             significant(sure, 2)
         ));
     }
-    format!("\n{}", labelled(&format!("{number:>2}  "), &format!("{}: {}", place.machine, parts.join("; ")), 4))
+    format!(
+        "\n{}",
+        labelled(&format!("{number:>2}  "), &format!("{}: {}", place.machine, parts.join("; ")), 4)
+    )
 }
 
 /// What a person feels at `rate` tokens per second.
@@ -163,7 +168,8 @@ fn exclusions(advice: &Advice, all: bool) -> String {
 /// Each constraint with how many machines it leaves out, how many it alone, and an example.
 fn by_constraint(advice: &Advice) -> Vec<(String, usize, usize, String)> {
     let mut names: Vec<&str> = Vec::new();
-    let reasons = || advice.excluded.iter().flat_map(|left| left.reasons.iter().map(move |reason| (left, reason)));
+    let reasons =
+        || advice.excluded.iter().flat_map(|left| left.reasons.iter().map(move |reason| (left, reason)));
     for (_, reason) in reasons() {
         if !names.contains(&reason.constraint.as_str()) {
             names.push(&reason.constraint);
@@ -187,7 +193,11 @@ fn by_constraint(advice: &Advice) -> Vec<(String, usize, usize, String)> {
 #[must_use]
 pub fn nothing_left(advice: &Advice) -> String {
     let total = advice.excluded.len();
-    let mut text = format!("no machine of {total} is left\n");
+    let priceless = advice.places.len();
+    let mut text = match priceless {
+        0 => format!("no machine of {total} is left\n"),
+        _ => format!("no machine with a known price is left; {priceless} without one may do\n"),
+    };
     for (constraint, count, alone, _) in by_constraint(advice) {
         let whole = if count == total { " and so excludes all by itself" } else { "" };
         text += &format!("  {constraint} excludes {count} of {total}{whole}");
@@ -210,7 +220,8 @@ pub fn nothing_left(advice: &Advice) -> String {
 #[must_use]
 pub fn target(answer: &TargetAnswer, top: usize) -> String {
     let TargetAnswer { rate, model, quant, .. } = answer;
-    let mut text = format!("{rate} tok/s on {model} {quant}, one stream, {} tokens in the cache\n\n", answer.depth);
+    let mut text =
+        format!("{rate} tok/s on {model} {quant}, one stream, {} tokens in the cache\n\n", answer.depth);
     text += &labelled(
         "bandwidth   ",
         &format!(
@@ -223,8 +234,13 @@ pub fn target(answer: &TargetAnswer, top: usize) -> String {
         ),
         12,
     );
-    let (priced, rest): (Vec<&Reach>, Vec<&Reach>) = answer.reach.iter().partition(|reach| reach.price.is_some());
-    text += &format!("\nMachines that get there, cheapest first ({} with a price in {})\n", priced.len(), answer.currency);
+    let (priced, rest): (Vec<&Reach>, Vec<&Reach>) =
+        answer.reach.iter().partition(|reach| reach.price.is_some());
+    text += &format!(
+        "\nMachines that get there, cheapest first ({} with a price in {})\n",
+        priced.len(),
+        answer.currency
+    );
     text += &reached(&priced, top);
     text += &format!("\nThe same without a known price, fastest first ({})\n", rest.len());
     text += &reached(&rest, top);
@@ -240,10 +256,17 @@ fn reached(machines: &[&Reach], top: usize) -> String {
     }
     let head = ["  machine", "tok/s", "ceiling", "gets there", "price"].map(str::to_owned);
     let rows = machines.iter().take(top).map(|reach| {
-        let price = reach.price.as_ref().map_or_else(|| "-".to_owned(), |price| {
-            let stale = if price.stale { " STALE" } else { "" };
-            format!("{} ({}){stale}", money(price.value.middle()), price.date.as_deref().unwrap_or("given"))
-        });
+        let price = reach.price.as_ref().map_or_else(
+            || "-".to_owned(),
+            |price| {
+                let stale = if price.stale { " STALE" } else { "" };
+                format!(
+                    "{} ({}){stale}",
+                    money(price.value.middle()),
+                    price.date.as_deref().unwrap_or("given")
+                )
+            },
+        );
         [
             format!("  {}", reach.machine),
             span(&reach.rate, short),

@@ -101,10 +101,8 @@ fn middle(summary: &Summary) -> String {
 }
 
 fn ends(summary: &Summary) -> String {
-    if summary.low == summary.high {
-        return String::new();
-    }
-    format!("{} to {}", money(summary.low), money(summary.high))
+    let (low, high) = (money(summary.low), money(summary.high));
+    if low == high { String::new() } else { format!("{low} to {high}") }
 }
 
 fn tornado(costed: &Costed) -> String {
@@ -123,12 +121,8 @@ fn compared(machine: &str, comparison: &Comparison) -> String {
     let Comparison { other, first_cheaper, break_even_months, too_slow, .. } = comparison;
     let mut text = format!("{machine} is cheaper in {} % of the draws", (first_cheaper * 100.0).round());
     if middle.is_finite() {
-        text += &format!(
-            "; its total less the other's: {} ({} to {})",
-            money(middle),
-            money(low),
-            money(high)
-        );
+        text +=
+            &format!("; its total less the other's: {} ({} to {})", money(middle), money(low), money(high));
     }
     if *too_slow > 0.0 {
         text += &format!(
@@ -138,7 +132,10 @@ fn compared(machine: &str, comparison: &Comparison) -> String {
     }
     text += &match break_even_months {
         Some(months) => {
-            format!("; electricity makes up for the difference in price after {} months", significant(*months, 3))
+            format!(
+                "; electricity makes up for the difference in price after {} months",
+                significant(*months, 3)
+            )
         }
         None => "; electricity never makes up for the difference in price".into(),
     };
@@ -167,9 +164,13 @@ mod tests {
 
     #[test]
     fn amounts_are_short_and_never_is_a_word() {
-        for (value, text) in
-            [(4699.4, "4,699"), (0.0513, "0.0513"), (-1299.0, "-1,299"), (f64::INFINITY, "never"), (99.0, "99.0")]
-        {
+        for (value, text) in [
+            (4699.4, "4,699"),
+            (0.0513, "0.0513"),
+            (-1299.0, "-1,299"),
+            (f64::INFINITY, "never"),
+            (99.0, "99.0"),
+        ] {
             assert_eq!(money(value), text);
         }
     }

@@ -89,7 +89,8 @@ pub fn advise(catalog: &Catalog, search: &Search<'_>) -> (Vec<Place>, Vec<Exclus
     for index in 1..places.len() {
         let (left, right) = (key(search.order, &places[index - 1]), key(search.order, &places[index]));
         let same = places[index - 1].standing == places[index].standing;
-        places[index - 1].before_next = left.zip(right).filter(|_| same).map(|(left, right)| below(&left, &right));
+        places[index - 1].before_next =
+            left.zip(right).filter(|_| same).map(|(left, right)| below(&left, &right));
     }
     (places, excluded)
 }
@@ -215,7 +216,8 @@ fn constrained(catalog: &Catalog, search: &Search<'_>, machine: &Machine) -> (Ve
     if let Some(engine) = engine {
         match newest_support(catalog, engine, machine) {
             Some(found) if runs(found) => {}
-            Some(found) => against.push(reason("engine", format!("no {engine} ({}): {}", found.since, found.source.title))),
+            Some(found) => against
+                .push(reason("engine", format!("no {engine} ({}): {}", found.since, found.source.title))),
             None => against.push(reason("engine", format!("nothing is known of {engine} on it"))),
         }
     }
@@ -273,7 +275,8 @@ fn placed(
 /// The worse of both targets.
 fn slo(workload: &Workload, each: &Uncertain, wait: &Uncertain) -> Result<Standing, Reason> {
     let rate = workload.least_rate.map_or(Standing::Meets, |least| standing(each, least));
-    let patience = workload.longest_wait.map_or(Standing::Meets, |longest| standing(&inverse(wait, 1.0), 1.0 / longest));
+    let patience =
+        workload.longest_wait.map_or(Standing::Meets, |longest| standing(&inverse(wait, 1.0), 1.0 / longest));
     let (low, high) = each.ends();
     let short = |value: f64| significant(value, 3);
     if rate == Standing::Misses {
@@ -320,7 +323,8 @@ fn costed(search: &Search<'_>, machine: &Machine, rates: &Rates) -> Vec<Summary>
 /// ones (a rule of thumb): the `count` that read least for a token.
 #[must_use]
 pub fn at_least<'a>(catalog: &'a Catalog, billions: f64, quant: &Quant, count: usize) -> Vec<&'a Model> {
-    let size = |model: &Model| model.active_b.map_or(model.params_b, |active| (active * model.params_b).sqrt());
+    let size =
+        |model: &Model| model.active_b.map_or(model.params_b, |active| (active * model.params_b).sqrt());
     let mut found: Vec<(f64, &Model)> = catalog
         .models
         .iter()

@@ -64,20 +64,18 @@ pub struct Ownership {
 pub fn today(text: Option<&str>) -> Result<Date> {
     match text {
         None => Ok(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string().parse()?),
-        Some(text) => text
-            .parse()
-            .with_context(|| format!("--today is `{}`, expected a day such as 2026-07-31", pick::shown(text))),
+        Some(text) => text.parse().with_context(|| {
+            format!("--today is `{}`, expected a day such as 2026-07-31", pick::shown(text))
+        }),
     }
 }
 
 /// A number, or a range `A..B`, times `factor`.
 pub fn range(field: &str, text: &str, factor: f64) -> Result<Uncertain> {
     let number = |part: &str| {
-        let value: f64 = part
-            .trim()
-            .parse()
-            .ok()
-            .with_context(|| format!("{field} is `{}`, expected a number or a range A..B", pick::shown(text)))?;
+        let value: f64 = part.trim().parse().ok().with_context(|| {
+            format!("{field} is `{}`, expected a number or a range A..B", pick::shown(text))
+        })?;
         ensure!(value.is_finite() && value >= 0.0, "{field} is {value}, expected a number of at least 0");
         Ok(value * factor)
     };
@@ -157,7 +155,12 @@ impl Ownership {
     }
 
     /// The price of `machine`: the asker's, or the catalog's.
-    pub fn price_of(&self, machine: &Machine, given: &BTreeMap<String, Input>, day: Date) -> Result<Option<Input>> {
+    pub fn price_of(
+        &self,
+        machine: &Machine,
+        given: &BTreeMap<String, Input>,
+        day: Date,
+    ) -> Result<Option<Input>> {
         if let Some(price) = given.get(&machine.slug) {
             return Ok(Some(price.clone()));
         }

@@ -122,8 +122,20 @@ fn readable(engine: Engine, quant: &Quant) -> Quant {
     let digit = quant.label.chars().find(char::is_ascii_digit).and_then(|digit| digit.to_digit(10));
     let large = digit.is_some_and(|bits| bits >= 6);
     let label = match engine {
-        Engine::Vllm | Engine::Sglang | Engine::TensorRt => if large { "INT8" } else { "INT4" },
-        Engine::Mlx => if large { "MLX-8bit" } else { "MLX-4bit" },
+        Engine::Vllm | Engine::Sglang | Engine::TensorRt => {
+            if large {
+                "INT8"
+            } else {
+                "INT4"
+            }
+        }
+        Engine::Mlx => {
+            if large {
+                "MLX-8bit"
+            } else {
+                "MLX-4bit"
+            }
+        }
         _ => return quant.clone(),
     };
     Quant::parse(label).unwrap_or_else(|_| quant.clone())

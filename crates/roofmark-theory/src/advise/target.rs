@@ -45,7 +45,9 @@ pub fn target(catalog: &Catalog, target: &Target<'_>, asked: &[&Machine], money:
     let price = |reach: &Reach| reach.price.as_ref().map_or(f64::INFINITY, |price| price.value.middle());
     reach.sort_by(|left, right| {
         let by_price = price(left).total_cmp(&price(right));
-        by_price.then(right.rate.middle().total_cmp(&left.rate.middle())).then(left.machine.cmp(&right.machine))
+        by_price
+            .then(right.rate.middle().total_cmp(&left.rate.middle()))
+            .then(left.machine.cmp(&right.machine))
     });
     TargetAnswer {
         rate: target.rate,
@@ -80,16 +82,22 @@ fn ways(catalog: &Catalog, machine: &Machine, target: &Target<'_>, money: &Money
         let rate = rates(machine, model, quant, workload)?.decode.rate.get();
         (rate >= target.rate).then_some(rate)
     };
-    let quant = LADDER.iter().filter_map(|label| Quant::parse(label).ok()).find_map(|quant| {
-        Some((quant.label.to_owned(), fast_enough(target.model, &quant)?))
-    });
+    let quant = LADDER
+        .iter()
+        .filter_map(|label| Quant::parse(label).ok())
+        .find_map(|quant| Some((quant.label.to_owned(), fast_enough(target.model, &quant)?)));
     let held = holds(machine, &now.profile, workload).is_ok();
     let accepted = held.then(|| target.rate / now.decode.rate.get());
     let mut smaller: Vec<&Model> =
         catalog.models.iter().filter(|model| model.params_b < target.model.params_b).collect();
     smaller.sort_by(|left, right| right.params_b.total_cmp(&left.params_b).then(left.slug.cmp(&right.slug)));
-    let models = smaller.into_iter().filter_map(|model| {
-        Some((model.slug.clone(), fast_enough(model, &target.quant)?))
-    });
-    Some(Ways { now: reached(machine, &now, target.rate, money), quant, accepted, models: models.take(3).collect() })
+    let models = smaller
+        .into_iter()
+        .filter_map(|model| Some((model.slug.clone(), fast_enough(model, &target.quant)?)));
+    Some(Ways {
+        now: reached(machine, &now, target.rate, money),
+        quant,
+        accepted,
+        models: models.take(3).collect(),
+    })
 }

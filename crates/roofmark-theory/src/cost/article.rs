@@ -1,8 +1,8 @@
 //! The arithmetic of the article that Roofmark grew from, done again: CraftRigs, "Unified Memory Was Supposed to Fix
 //! Discrete GPU Bottlenecks", April 2026. Its own figures are the inputs; each result is compared with what it says.
 
-use roofmark_facts::units::significant;
 use roofmark_facts::cost::{Figure, FigureOutcome as Outcome};
+use roofmark_facts::units::significant;
 
 /// Inputs as the article states them.
 const SPARK: f64 = 4699.0;
@@ -69,7 +69,11 @@ fn answer(says: &str, rate: (f64, f64), said: (f64, f64)) -> Figure {
     let (slow, fast) = (50.0 / rate.0, 50.0 / rate.1);
     let follows = (fast - said.0).abs() < 0.6 && (slow - said.1).abs() < 0.6;
     let outcome = if follows { Outcome::Follows } else { Outcome::Contradicts };
-    figure(says, outcome, format!("50 tokens / rate = {} to {} s", short(fast), short(slow)))
+    let text = match (short(fast), short(slow)) {
+        (fast, slow) if fast == slow => format!("50 tokens / rate = {slow} s"),
+        (fast, slow) => format!("50 tokens / rate = {fast} to {slow} s"),
+    };
+    figure(says, outcome, text)
 }
 
 fn slower() -> Figure {

@@ -31,6 +31,7 @@ pub enum By {
 
 /// Arguments of `advise`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct AdviseArgs {
     /// What it is for: chat, coding, agents, documents, batch or team.
     #[arg(long, default_value = "chat")]
@@ -139,11 +140,15 @@ pub fn run(args: &AdviseArgs, json: bool) -> Result<Exit> {
         notes,
         seed: args.ownership.seed,
     };
-    let none = advice.places.is_empty();
+    let priced = advice.places.iter().any(|place| place.price.is_some());
+    let none = advice.places.is_empty() || (search.constraints.budget.is_some() && !priced);
     if json {
         super::print(&serde_json::to_string_pretty(&advice)?)?;
-    } else if none {
+    } else if advice.places.is_empty() {
         super::print(&report::nothing_left(&advice))?;
+    } else if none {
+        let screen = report::screen(&advice, args.top, args.all);
+        super::print(&format!("{}\n{screen}", report::nothing_left(&advice)))?;
     } else {
         super::print(&report::screen(&advice, args.top, args.all))?;
     }
@@ -154,15 +159,22 @@ fn run_target(args: &AdviseArgs, text: &str, workload: Workload, money: &Money, 
     let target = read_target(text, workload)?;
     let asked = machines(&args.machine)?;
     let answer = advise::target(catalog()?, &target, &asked, money);
-    super::print(&if json { serde_json::to_string_pretty(&answer)? } else { report::target(&answer, args.top) })?;
+    super::print(&if json {
+        serde_json::to_string_pretty(&answer)?
+    } else {
+        report::target(&answer, args.top)
+    })?;
     Ok(if answer.reach.is_empty() { Exit::Negative } else { Exit::Success })
 }
 
 /// Reads "20 tok/s on MODEL QUANT"; the quantization may be left out.
 fn read_target(text: &str, workload: Workload) -> Result<Target<'static>> {
-    let form = || format!("--target is `{}`, expected the form \"20 tok/s on llama-3.1-70b Q4_K_M\"", pick::shown(text));
+    let form = || {
+        format!("--target is `{}`, expected the form \"20 tok/s on llama-3.1-70b Q4_K_M\"", pick::shown(text))
+    };
     let (rate, what) = text.split_once(" on ").with_context(form)?;
-    let number = rate.trim().trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || "/ ".contains(letter));
+    let number =
+        rate.trim().trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || "/ ".contains(letter));
     let rate: f64 = number.parse().ok().with_context(form)?;
     ensure!((0.01..=100_000.0).contains(&rate), "--target asks for {rate} tok/s, expected 0.01 to 100,000");
     let what = what.trim();
@@ -177,7 +189,10 @@ fn read_target(text: &str, workload: Workload) -> Result<Target<'static>> {
 fn workload(args: &AdviseArgs) -> Result<Workload> {
     let users = args.users.unwrap_or(8.0);
     ensure!((1.0..=100_000.0).contains(&users), "--users is {users}, expected 1 to 100,000");
-    ensure!(args.users.is_none() || args.workload == "team", "--users is for --workload team; give --streams");
+    ensure!(
+        args.users.is_none() || args.workload == "team",
+        "--users is for --workload team; give --streams"
+    );
     let Some(mut workload) = preset(&args.workload, users) else {
         bail!("--workload is `{}`, expected one of {}", pick::shown(&args.workload), PRESETS.join(", "))
     };
@@ -188,7 +203,10 @@ fn workload(args: &AdviseArgs) -> Result<Workload> {
         ("--streams", args.streams, 1.0, &mut workload.streams),
     ] {
         if let Some(value) = value {
-            ensure!((least..=10_000_000.0).contains(&value), "{field} is {value}, expected {least} to 10,000,000");
+            ensure!(
+                (least..=10_000_000.0).contains(&value),
+                "{field} is {value}, expected {least} to 10,000,000"
+            );
             *target = value;
         }
     }

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 /// Arguments of `cost`. A range `A..B` stands for anything in between.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct CostArgs {
     /// A machine of the catalog.
     #[arg(required_unless_present = "article")]
@@ -92,7 +93,11 @@ struct Asked<'a> {
 pub fn run(args: &CostArgs, json: bool) -> Result<Exit> {
     if args.article {
         let figures = figures();
-        let text = if json { serde_json::to_string_pretty(&json!({ "figures": figures }))? } else { article(&figures) };
+        let text = if json {
+            serde_json::to_string_pretty(&json!({ "figures": figures }))?
+        } else {
+            article(&figures)
+        };
         super::print(&text)?;
         return Ok(Exit::Success);
     }
@@ -140,7 +145,10 @@ impl Asked<'_> {
         let mut notes = notes(machine, &question);
         for other in &others {
             if !other.inputs.contains_key(&Quantity::Price) {
-                notes.push(format!("{} has no price in {}; it is not compared", other.machine, other.currency));
+                notes.push(format!(
+                    "{} has no price in {}; it is not compared",
+                    other.machine, other.currency
+                ));
             }
         }
         Ok(Costed {
@@ -158,7 +166,9 @@ impl Asked<'_> {
     fn question(&self, machine: &Machine, first: bool) -> Result<Question> {
         let ownership = &self.args.ownership;
         let mut inputs = ownership.common(self.day, self.workload.hours, self.workload.utilisation)?;
-        inputs.extend(ownership.price_of(machine, &self.prices, self.day)?.map(|price| (Quantity::Price, price)));
+        inputs.extend(
+            ownership.price_of(machine, &self.prices, self.day)?.map(|price| (Quantity::Price, price)),
+        );
         inputs.extend(facts::power(machine));
         self.predicted(machine, &mut inputs)?;
         self.api(&mut inputs)?;
@@ -179,7 +189,9 @@ impl Asked<'_> {
         if all_given && self.workload.streams <= 1.0 {
             return Ok(());
         }
-        inputs.extend(rates(machine, model, quant, &self.workload).as_ref().map(roofmark_theory::advise::Rates::inputs).unwrap_or_default());
+        if let Some(rates) = rates(machine, model, quant, &self.workload) {
+            inputs.extend(rates.inputs());
+        }
         Ok(())
     }
 
@@ -226,12 +238,18 @@ fn notes(machine: &Machine, question: &Question) -> Vec<String> {
         !has(Quantity::Price),
         format!("no price of {slug} in {} is known: give --price {slug}=AMOUNT", question.currency),
     );
-    note(!has(Quantity::DecodePower), "its power under load is not known: electricity is left out; give --watts".into());
+    note(
+        !has(Quantity::DecodePower),
+        "its power under load is not known: electricity is left out; give --watts".into(),
+    );
     note(
         has(Quantity::DecodePower) && !has(Quantity::IdlePower),
         "its idle power is not known: idle hours cost nothing here; give --idle-watts".into(),
     );
-    note(!has(Quantity::Tariff), format!("no tariff in {}: electricity is left out; give --tariff", question.currency));
+    note(
+        !has(Quantity::Tariff),
+        format!("no tariff in {}: electricity is left out; give --tariff", question.currency),
+    );
     note(
         machine.kind == MachineKind::Discrete && !has(Quantity::Extra),
         "a card: the computer around it is not counted; give --extra and the watts of the whole".into(),
