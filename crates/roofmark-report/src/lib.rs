@@ -3,8 +3,8 @@
 
 pub mod advise;
 pub mod bench;
-pub mod check;
 pub mod catalog;
 pub mod ceiling;
+pub mod check;
 pub mod cost;
 mod lines;

@@ -120,7 +120,8 @@ pub fn expert_bytes(job: &Job<'_>, tokens: f64) -> f64 {
 #[must_use]
 pub fn cache_bytes(job: &Job<'_>) -> f64 {
     let state = 2.0 * job.profile.state_bytes.get();
-    job.batch * (job.profile.cache_bytes(job.mean_depth(), job.cache_element).get() + state)
+    let sequences = if job.one_sequence { 1.0 } else { job.batch };
+    sequences * (job.profile.cache_bytes(job.mean_depth(), job.cache_element).get() + state)
 }
 
 /// Time of one step or prompt by what it is spent on, with the numbers `theta` (logarithms); `None` where the

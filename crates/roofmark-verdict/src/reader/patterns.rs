@@ -201,6 +201,10 @@ pattern!(
     FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
 );
 pattern!(
+    /// Weights as their maker released them.
+    STOCK = r"(?i)\b(?:stock|original|official|unmodified)\s+(?:\w+\s+)?(?:checkpoint|weights)\b"
+);
+pattern!(
     /// Column headers of remarks.
     NOTES_LABEL = r"(?i)^(?:notes?|remarks?|comments?|details|bemerkung(?:en)?|remarques?|notas|备注)$"
 );
