@@ -40,7 +40,7 @@ impl Uncertain {
     /// A predicted rate: its 90 % interval, cut at the ceiling.
     #[must_use]
     pub fn rate(prediction: &Prediction) -> Self {
-        let ceiling = prediction.ceiling.map_or(f64::INFINITY, |ceiling| ceiling.get());
+        let ceiling = prediction.ceiling.map_or(f64::INFINITY, crate::units::TokensPerSecond::get);
         let middle = prediction.rate.get();
         let high = prediction.interval90.high.get().min(ceiling).max(middle);
         Self::Estimated { low: prediction.interval90.low.get().min(middle), middle, high }

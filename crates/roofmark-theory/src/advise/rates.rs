@@ -117,7 +117,7 @@ fn backend(machine: &Machine, engine: Engine, name: &str) -> Backend {
 fn readable(engine: Engine, quant: &Quant) -> Quant {
     let gguf = ["Q", "IQ", "UD", "TQ"].iter().any(|start| quant.label.starts_with(start));
     if !gguf {
-        return quant.clone();
+        return *quant;
     }
     let digit = quant.label.chars().find(char::is_ascii_digit).and_then(|digit| digit.to_digit(10));
     let large = digit.is_some_and(|bits| bits >= 6);
@@ -136,7 +136,7 @@ fn readable(engine: Engine, quant: &Quant) -> Quant {
                 "MLX-4bit"
             }
         }
-        _ => return quant.clone(),
+        _ => return *quant,
     };
-    Quant::parse(label).unwrap_or_else(|_| quant.clone())
+    Quant::parse(label).unwrap_or(*quant)
 }
