@@ -40,7 +40,7 @@ impl Uncertain {
     /// A predicted rate: its 90 % interval, cut at the ceiling.
     #[must_use]
     pub fn rate(prediction: &Prediction) -> Self {
-        let ceiling = prediction.ceiling.map_or(f64::INFINITY, super::units::TokensPerSecond::get);
+        let ceiling = prediction.ceiling.map_or(f64::INFINITY, crate::units::TokensPerSecond::get);
         let middle = prediction.rate.get();
         let high = prediction.interval90.high.get().min(ceiling).max(middle);
         Self::Estimated { low: prediction.interval90.low.get().min(middle), middle, high }
@@ -385,7 +385,7 @@ pub struct Comparison {
     /// Total of the first less total of the other: 5 %, 50 % and 95 % quantile.
     pub difference: (f64, f64, f64),
     /// Median of the months from which the dearer one to buy is the cheaper one to have had, resale left aside;
-    /// `None` where that never comes.
+    /// `None` where that does not come within twenty years.
     pub break_even_months: Option<f64>,
     /// Share of the draws in which the other cannot do the work of the first in 24 hours a day.
     pub too_slow: f64,

@@ -29,7 +29,7 @@ pub fn screen(advice: &Advice, top: usize, all: bool) -> String {
             Order::PerToken => "cost of a million output tokens",
         };
         text += &format!("\nRanked by targets met, then by {order} ({} machines)\n", priced.len());
-        text += &ranking(advice, &priced, top);
+        text += &ranking(&priced, top);
         for (index, place) in priced.iter().take(top).enumerate() {
             text += &explained(index + 1, place, priced.get(index + 1).is_some(), &advice.workload);
         }
@@ -40,7 +40,7 @@ pub fn screen(advice: &Advice, top: usize, all: bool) -> String {
             advice.currency,
             priceless.len()
         );
-        text += &ranking(advice, &priceless, top);
+        text += &ranking(&priceless, top);
     }
     text += &exclusions(advice, all);
     for answer in &advice.answers {
@@ -80,7 +80,7 @@ fn short(value: f64) -> String {
     if value >= 1000.0 { grouped(value.round() as u64) } else { significant(value, 2) }
 }
 
-fn ranking(advice: &Advice, places: &[&Place], top: usize) -> String {
+fn ranking(places: &[&Place], top: usize) -> String {
     let head = ["#", "machine", "tok/s", "first token s", "a month", "1 M output"].map(str::to_owned);
     let unknown = || "-".to_owned();
     let rows = places.iter().take(top).enumerate().map(|(index, place)| {
@@ -93,7 +93,6 @@ fn ranking(advice: &Advice, places: &[&Place], top: usize) -> String {
             place.per_million.map_or_else(unknown, |value| span(&value, short)),
         ]
     });
-    let _ = advice;
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), &[0])
 }
 
@@ -194,7 +193,11 @@ fn by_constraint(advice: &Advice) -> Vec<(String, usize, usize, String)> {
 #[must_use]
 pub fn nothing_left(advice: &Advice) -> String {
     let total = advice.excluded.len();
-    let mut text = format!("no machine of {total} is left\n");
+    let priceless = advice.places.len();
+    let mut text = match priceless {
+        0 => format!("no machine of {total} is left\n"),
+        _ => format!("no machine with a known price is left; {priceless} without one may do\n"),
+    };
     for (constraint, count, alone, _) in by_constraint(advice) {
         let whole = if count == total { " and so excludes all by itself" } else { "" };
         text += &format!("  {constraint} excludes {count} of {total}{whole}");

@@ -101,10 +101,8 @@ fn middle(summary: &Summary) -> String {
 }
 
 fn ends(summary: &Summary) -> String {
-    if summary.low == summary.high {
-        return String::new();
-    }
-    format!("{} to {}", money(summary.low), money(summary.high))
+    let (low, high) = (money(summary.low), money(summary.high));
+    if low == high { String::new() } else { format!("{low} to {high}") }
 }
 
 fn tornado(costed: &Costed) -> String {

@@ -18,7 +18,7 @@ pub fn preset(name: &str, users: f64) -> Option<Workload> {
         hours: 8.0,
         utilisation: 0.15,
         least_rate: Some(8.0),
-        longest_wait: Some(5.0),
+        longest_wait: Some(10.0),
     };
     Some(match name {
         "chat" => base,

@@ -69,7 +69,11 @@ fn answer(says: &str, rate: (f64, f64), said: (f64, f64)) -> Figure {
     let (slow, fast) = (50.0 / rate.0, 50.0 / rate.1);
     let follows = (fast - said.0).abs() < 0.6 && (slow - said.1).abs() < 0.6;
     let outcome = if follows { Outcome::Follows } else { Outcome::Contradicts };
-    figure(says, outcome, format!("50 tokens / rate = {} to {} s", short(fast), short(slow)))
+    let text = match (short(fast), short(slow)) {
+        (fast, slow) if fast == slow => format!("50 tokens / rate = {slow} s"),
+        (fast, slow) => format!("50 tokens / rate = {fast} to {slow} s"),
+    };
+    figure(says, outcome, text)
 }
 
 fn slower() -> Figure {

@@ -8,6 +8,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// Draws of one simulation.
 pub const DRAWS: usize = 4096;
 
+/// A break-even after twenty years is none.
+const LONGEST_MONTHS: f64 = 240.0;
+
 /// The quantile of each quantity in one draw.
 type Shares = [f64; Quantity::ALL.len()];
 
@@ -101,7 +104,7 @@ pub fn compare(first: &Question, other: &Question, seed: u64) -> Option<Comparis
         other: other.machine.clone(),
         first_cheaper: cheaper,
         difference: (spread.low, spread.middle, spread.high),
-        break_even_months: month.is_finite().then_some(month),
+        break_even_months: (month <= LONGEST_MONTHS).then_some(month),
         too_slow,
     })
 }

@@ -31,6 +31,7 @@ pub enum By {
 
 /// Arguments of `advise`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct AdviseArgs {
     /// What it is for: chat, coding, agents, documents, batch or team.
     #[arg(long, default_value = "chat")]
@@ -139,11 +140,15 @@ pub fn run(args: &AdviseArgs, json: bool) -> Result<Exit> {
         notes,
         seed: args.ownership.seed,
     };
-    let none = advice.places.is_empty();
+    let priced = advice.places.iter().any(|place| place.price.is_some());
+    let none = advice.places.is_empty() || (search.constraints.budget.is_some() && !priced);
     if json {
         super::print(&serde_json::to_string_pretty(&advice)?)?;
-    } else if none {
+    } else if advice.places.is_empty() {
         super::print(&report::nothing_left(&advice))?;
+    } else if none {
+        let screen = report::screen(&advice, args.top, args.all);
+        super::print(&format!("{}\n{screen}", report::nothing_left(&advice)))?;
     } else {
         super::print(&report::screen(&advice, args.top, args.all))?;
     }

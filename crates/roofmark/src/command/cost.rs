@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 /// Arguments of `cost`. A range `A..B` stands for anything in between.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct CostArgs {
     /// A machine of the catalog.
     #[arg(required_unless_present = "article")]
@@ -188,12 +189,9 @@ impl Asked<'_> {
         if all_given && self.workload.streams <= 1.0 {
             return Ok(());
         }
-        inputs.extend(
-            rates(machine, model, quant, &self.workload)
-                .as_ref()
-                .map(roofmark_theory::advise::Rates::inputs)
-                .unwrap_or_default(),
-        );
+        if let Some(rates) = rates(machine, model, quant, &self.workload) {
+            inputs.extend(rates.inputs());
+        }
         Ok(())
     }
 
@@ -202,11 +200,11 @@ impl Asked<'_> {
             let (input, output) = text.split_once('/').unwrap_or((text, text));
             inputs.insert(Quantity::ApiInput, Input::given(range("--api", input, 1.0)?));
             inputs.insert(Quantity::ApiOutput, Input::given(range("--api", output, 1.0)?));
-        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str())
-            && let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day)
-        {
-            inputs.insert(Quantity::ApiInput, input);
-            inputs.insert(Quantity::ApiOutput, output);
+        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str()) {
+            if let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day) {
+                inputs.insert(Quantity::ApiInput, input);
+                inputs.insert(Quantity::ApiOutput, output);
+            }
         }
         Ok(())
     }
