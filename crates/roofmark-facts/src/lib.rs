@@ -4,10 +4,12 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod bounds;
 pub mod catalog;
 pub mod claim;
 pub mod config;
+pub mod cost;
 pub mod doubt;
 pub mod evidence;
 pub mod gguf;

@@ -128,7 +128,7 @@ fn model(run: &Run) -> String {
     let profile = &run.model.profile;
     let origin = match &run.model.origin {
         Origin::Synthetic => "synthetic weights of its exact shapes and types",
-        Origin::File(name) => name,
+        Origin::File(_) => "trained weights from that file",
     };
     format!(
         "{} {}, {} GB, reads {} GB a token; {origin}",
@@ -220,7 +220,7 @@ fn limit(limit: &Limit) -> &'static str {
     match limit {
         Limit::Memory => "memory",
         Limit::Compute(_) => "compute",
-        Limit::Neither => "overhead",
+        Limit::Neither => "engine",
         Limit::Unknown => "unknown",
     }
 }

@@ -1,8 +1,10 @@
 //! Records as text: screens of 80 columns and Markdown. Strings in, strings out; no colour.
 #![forbid(unsafe_code)]
 
+pub mod advise;
 pub mod bench;
-pub mod check;
 pub mod catalog;
 pub mod ceiling;
+pub mod check;
+pub mod cost;
 mod lines;

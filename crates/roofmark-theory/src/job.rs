@@ -36,6 +36,8 @@ pub struct Job<'a> {
     pub no_flash: bool,
     /// Graph capture was switched off (`--enforce-eager`).
     pub eager: bool,
+    /// The tokens of a step belong to one sequence (a verification, or a prompt in small passes): one cache is read.
+    pub one_sequence: bool,
     /// Several devices joined by a network share the work.
     pub devices: u32,
     /// Bytes of one cached element (2 for f16).
@@ -67,6 +69,7 @@ impl<'a> Job<'a> {
             chunk: None,
             no_flash: false,
             eager: false,
+            one_sequence: false,
             devices: 1,
             cache_element: 2.0,
             year: SOFTWARE_OF_TODAY,

@@ -101,10 +101,13 @@ impl Kind {
     }
 }
 
+/// A coordinate and the length over which a group changes along it.
+type Trend = (usize, f64);
+
 /// A kernel ready to evaluate.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    levels: Vec<(usize, f64, Option<(usize, f64)>)>,
+    levels: Vec<(usize, f64, Option<Trend>)>,
     parts: [f64; SHARES],
     terms: Vec<(usize, usize, Shape, f64)>,
     noise: [f64; NOISE.len()],
@@ -204,7 +207,7 @@ impl Kernel {
     }
 }
 
-fn trend(level: &str) -> Option<(usize, f64)> {
+fn trend(level: &str) -> Option<Trend> {
     match level {
         "kernels~speed" => Some((SPEED, SPEED_LENGTH)),
         "class+kernels~date" => Some((DATE, DATE_LENGTH)),

@@ -7,7 +7,7 @@
 use crate::job::Job;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::prediction::{Limit, Part};
-use roofmark_facts::units::Seconds;
+use roofmark_facts::units::{FlopPerSecond, Seconds};
 
 /// Names of the fleet-wide numbers of decoding, in the order of the vector.
 pub const DECODE_NUMBERS: [&str; 9] = [
@@ -76,7 +76,7 @@ pub fn bandwidth(job: &Job<'_>) -> Option<f64> {
 /// too, the class's typical ratio of arithmetic to bandwidth (FLOP per byte, from the catalogued members).
 #[must_use]
 pub fn peak(machine: &Machine) -> Option<f64> {
-    let known = |kind: &str| machine.peak(kind).map(|peak| peak.get());
+    let known = |kind: &str| machine.peak(kind).map(FlopPerSecond::get);
     let matrix = known("fp16").or_else(|| known("bf16"));
     if let Some(matrix) = matrix {
         return Some(matrix);
@@ -120,7 +120,8 @@ pub fn expert_bytes(job: &Job<'_>, tokens: f64) -> f64 {
 #[must_use]
 pub fn cache_bytes(job: &Job<'_>) -> f64 {
     let state = 2.0 * job.profile.state_bytes.get();
-    job.batch * (job.profile.cache_bytes(job.mean_depth(), job.cache_element).get() + state)
+    let sequences = if job.one_sequence { 1.0 } else { job.batch };
+    sequences * (job.profile.cache_bytes(job.mean_depth(), job.cache_element).get() + state)
 }
 
 /// Time of one step or prompt by what it is spent on, with the numbers `theta` (logarithms); `None` where the

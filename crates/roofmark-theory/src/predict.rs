@@ -10,6 +10,7 @@ use roofmark_facts::bounds::{self, Phase, Workload};
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::evidence::{MeasuredPhase, Measurement, measurements};
 use roofmark_facts::prediction::{Interval, Limit, Neighbour, Part, Prediction, Tier};
+use roofmark_facts::quant::Quant;
 use roofmark_facts::units::{Bytes, Seconds, TokensPerSecond, significant};
 use std::sync::LazyLock;
 
@@ -74,7 +75,12 @@ impl<'a> Predictor<'a> {
     /// Predicts one job and names the `neighbours` measurements that weigh most; with `unseen` as if the sources left
     /// out there did not exist.
     #[must_use]
-    pub fn predict_unseen(&self, job: &Job<'_>, unseen: Option<&Unseen>, neighbours: usize) -> Option<Prediction> {
+    pub fn predict_unseen(
+        &self,
+        job: &Job<'_>,
+        unseen: Option<&Unseen>,
+        neighbours: usize,
+    ) -> Option<Prediction> {
         let model = self.model(job.phase);
         let posterior = unseen.map(|unseen| match model.kind() {
             Kind::Decode => &unseen.decode,
@@ -83,7 +89,8 @@ impl<'a> Predictor<'a> {
         let found = model.predict(job, posterior)?;
         let mut prediction = self.record(job, &found);
         let nearest = model.nearest(&found.point, if neighbours == 0 { 0 } else { neighbours });
-        prediction.nearest = nearest.into_iter().map(|(index, weight)| self.neighbour(index, weight)).collect();
+        prediction.nearest =
+            nearest.into_iter().map(|(index, weight)| self.neighbour(index, weight)).collect();
         Some(prediction)
     }
 
@@ -130,7 +137,13 @@ impl<'a> Predictor<'a> {
             job.profile.model,
             job.profile.quant
         );
-        Neighbour { id: row.id.clone(), what, rate: TokensPerSecond(row.rate), source: row.source.clone(), weight }
+        Neighbour {
+            id: row.id.clone(),
+            what,
+            rate: TokensPerSecond(row.rate),
+            source: row.source.clone(),
+            weight,
+        }
     }
 
     /// Strongest tier that the evidence reaches for `job`.
@@ -147,19 +160,30 @@ pub fn main_limit(parts: &[Part]) -> Limit {
     largest.map_or(Limit::Weights, |part| part.limit)
 }
 
+/// Bytes of mixes that are not published may be this much below what is computed.
+const MIX_MARGIN: f64 = 1.1;
+
 /// The datasheet bound of `job`, memory limits left aside.
 #[must_use]
 pub fn ceiling(job: &Job<'_>) -> Option<TokensPerSecond> {
-    let workload = Workload {
-        phase: if job.is_prefill() { Phase::Prefill } else { Phase::Decode },
+    let bound = bounds::bound(job.machine, &job.profile, &bound_workload(job), Bytes(0.0));
+    let uncertain = Quant::parse(&job.profile.quant).is_ok_and(|quant| quant.approximate);
+    let margin = if uncertain { MIX_MARGIN } else { 1.0 };
+    bound.rate.map(|rate| rate * (f64::from(job.devices) * margin))
+}
+
+/// `job` as the bounds understand it.
+#[must_use]
+pub fn bound_workload(job: &Job<'_>) -> Workload {
+    let prefill = job.is_prefill();
+    Workload {
+        phase: if prefill { Phase::Prefill } else { Phase::Decode },
         depth: job.depth,
-        prompt: if job.is_prefill() { job.prompt_tokens() } else { 0.0 },
-        batch: if job.is_prefill() { 1.0 } else { job.batch },
+        prompt: if prefill { job.prompt_tokens() } else { 0.0 },
+        batch: if prefill || job.one_sequence { 1.0 } else { job.batch },
         cache_element_bytes: job.cache_element,
-        accepted: 1.0,
-    };
-    let bound = bounds::bound(job.machine, &job.profile, &workload, Bytes(0.0));
-    bound.rate.map(|rate| rate * f64::from(job.devices))
+        accepted: if job.one_sequence { job.batch } else { 1.0 },
+    }
 }
 
 fn traffic(job: &Job<'_>) -> Bytes {

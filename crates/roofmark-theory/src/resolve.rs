@@ -214,6 +214,7 @@ fn workload<'a>(mut job: Job<'a>, row: &Measurement, notes: &str) -> Job<'a> {
     job.chunk = number_after(notes, "n_ubatch=");
     job.no_flash = number_after(notes, "fa=") == Some(0.0) || notes.contains("no flash");
     job.eager = notes.contains("enforce-eager");
+    job.one_sequence = notes.contains("tokens of one sequence");
     job.cache_element = cache_element(notes);
     job.year = row.date.as_deref().and_then(years).unwrap_or(SOFTWARE_OF_TODAY / 2.0);
     job
@@ -221,7 +222,8 @@ fn workload<'a>(mut job: Job<'a>, row: &Measurement, notes: &str) -> Job<'a> {
 
 /// Bytes of one cached element that the notes disclose; f16 where they say nothing.
 fn cache_element(notes: &str) -> f64 {
-    let says = |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
+    let says =
+        |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
     match () {
         () if says("fp8") => 1.0,
         () if says("q8_0") => 1.0625,

@@ -88,9 +88,10 @@ pub fn classify(samples: &[f64]) -> Vec<Outlier> {
         .collect()
 }
 
-/// Standard deviation estimated from the median absolute deviation; `None` for fewer than three samples.
+/// Standard deviation estimated from the median absolute deviation; `None` for fewer than five samples,
+/// of which two alike would make an outlier of any other.
 fn robust_sigma(samples: &[f64]) -> Option<f64> {
-    if samples.len() < 3 {
+    if samples.len() < 5 {
         return None;
     }
     let deviation = mad(samples)?;
@@ -288,7 +289,8 @@ mod tests {
         assert_eq!(classify(&[10.0, 10.1, 9.9, 10.1, 9.9, 10.6]), [No, No, No, No, No, Mild]);
         assert_eq!(classify(&[5.0, 5.0, 5.0, 5.0, 9.0]), [No, No, No, No, Mild], "more than half are equal");
         assert_eq!(classify(&[1.0, 100.0]), [No, No], "two samples have no outlier");
-        assert_eq!(classify(&[7.0, 7.0, 7.0]), [No, No, No]);
+        assert_eq!(classify(&[34.2, 34.2, 34.8]), [No, No, No], "nor have three");
+        assert_eq!(classify(&[7.0; 6]), [No; 6]);
     }
 
     #[test]

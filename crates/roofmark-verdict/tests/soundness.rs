@@ -223,7 +223,10 @@ fn configuration(dice: &mut Dice, quants: &[&str], catalog: &Catalog, profiles: 
             ..empty()
         };
         let judged = judge_alone(&claim, catalog, profiles);
-        let fits = judged.exemptions.iter().all(|exemption| exemption.kind != "memory_gb");
+        let batch = Claim { phase: Phase::DecodeBatched, concurrency: Some(16), ..claim.clone() };
+        let batch = judge_alone(&batch, catalog, profiles);
+        let fits =
+            judged.exemptions.iter().chain(&batch.exemptions).all(|exemption| exemption.kind != "memory_gb");
         let big = model.params_b * 0.5 > 3.0 && model.shape.arch != "gpt-oss";
         let cached = machine.cache.as_ref().map_or(0.512, |cache| cache.value.gb()) < 0.6;
         if let (Some(ceiling), true) = (
@@ -251,10 +254,10 @@ fn two_hundred_impossible_claims_are_caught_with_the_exemption_that_made_them() 
     for round in 0..200 {
         let wide = round % 4 == 0;
         let quants: &[&str] =
-            if wide { &["F16", "Q8_0", "FP8"] } else { &["Q4_K_M", "Q8_0", "F16", "Q6_K", "Q4_0", "FP8"] };
+            if wide { &["F16", "BF16"] } else { &["Q4_K_M", "Q8_0", "F16", "Q6_K", "Q4_0", "FP8"] };
         let (mut claim, ceiling) = configuration(&mut dice, quants, catalog, &profiles);
         let (kind, needs, rate) = match round % 4 {
-            0 => ("bits_per_weight", None, ceiling * dice.between(1.35, 1.6)),
+            0 => ("bits_per_weight", None, ceiling * dice.between(1.35, 2.0)),
             1 => ("streams", Some(16.0), batch_ceiling(&claim, catalog, &profiles) * dice.between(0.8, 0.95)),
             2 => ("accepted_length", None, ceiling * dice.between(2.0, 5.0)),
             _ => ("devices", Some(4.0), ceiling * dice.between(3.1, 3.8)),

@@ -27,12 +27,24 @@ pub enum Command {
     Models(crate::command::models::ModelsArgs),
     /// Compute the rate that physics allows, with the arithmetic.
     Ceiling(crate::command::ceiling::CeilingArgs),
+    /// Predict rates of models on machines, with intervals and what they rest on.
+    Predict(crate::command::predict::PredictArgs),
+    /// Grade the predictor on measurements that it may not look at.
+    Evaluate(crate::command::evaluate::EvaluateArgs),
+    /// Fit the predictor's table to the evidence and print it.
+    Calibrate(crate::command::calibrate::CalibrateArgs),
+    /// Rank what runs on a machine for a use.
+    Fit(crate::command::fit::FitArgs),
     /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
     Inspect(crate::command::inspect::InspectArgs),
     /// Write a synthetic model: exact shapes and types, random weights.
     Synth(crate::command::synth::SynthArgs),
     /// Say whether published rates are possible: an article, a table, or one claim.
     Check(crate::command::check::CheckArgs),
+    /// Rank machines for a workload, or say what a target rate would take.
+    Advise(crate::command::advise::AdviseArgs),
+    /// Work out what owning a machine costs, with intervals and what matters most.
+    Cost(crate::command::cost::CostArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

@@ -1,15 +1,21 @@
 //! Dispatch: one module a command, each with its arguments and a `run`.
 
-pub mod check;
 #[cfg(feature = "engine")]
 pub mod bench;
+pub mod calibrate;
+pub mod advise;
 pub mod ceiling;
+pub mod check;
 pub mod completions;
+pub mod cost;
 #[cfg(feature = "engine")]
 pub mod engine;
+pub mod evaluate;
+pub mod fit;
 pub mod inspect;
 pub mod machines;
 pub mod models;
+pub mod predict;
 pub mod synth;
 
 use crate::args::{Args, Command};
@@ -22,12 +28,18 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Bench(command) => bench::run(&command, args.json),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Predict(command) => predict::run(&command, args.json),
+        Command::Evaluate(command) => evaluate::run(&command, args.json),
+        Command::Calibrate(command) => calibrate::run(&command, args.json),
+        Command::Fit(command) => fit::run(&command, args.json),
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
         Command::Check(command) => check::run(&command, args.json),
         Command::Models(command) => models::run(&command, args.json),
         Command::Ceiling(command) => ceiling::run(&command, args.json),
+        Command::Advise(command) => advise::run(&command, args.json),
+        Command::Cost(command) => cost::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

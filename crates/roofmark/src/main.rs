@@ -5,9 +5,10 @@ mod args;
 mod catalog;
 mod command;
 mod exit;
-#[cfg(feature = "engine")]
+mod expect;
 mod local;
 mod model_file;
+mod ownership;
 mod pick;
 mod synth_file;
 

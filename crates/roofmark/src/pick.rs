@@ -41,6 +41,6 @@ fn unknown<T>(what: &str, name: &str, nearest: &[String]) -> Result<T> {
 }
 
 /// The start of a name, without what a terminal would act on.
-fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(60).collect()
 }

@@ -1,6 +1,7 @@
 //! `roofmark check` as a user sees it, and the page docs/check-article-2026-04.md that it makes.
 //! `UPDATE_DOCS=1 cargo test --test check` rewrites the page.
 
+use roofmark_facts::evidence::{MeasuredPhase, Speculation, measurements};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,41 @@ fn pages_and_screens_escape_what_they_show() {
     let screen = String::from_utf8(check(&["-"], hostile.as_bytes()).stdout).expect("UTF-8");
     assert!(!screen.contains('\u{1b}') && !screen.contains('\u{202e}'));
     assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+}
+
+/// Every measured row as a line of a table: none is impossible, nearly all are consistent.
+#[test]
+fn measured_rates_pass_the_referee_with_the_predictor_at_its_side() {
+    let mut table = String::from("machine,model,quantization,engine,phase,concurrency,context,notes,tok/s\n");
+    for row in measurements().iter().filter(|row| row.flag.is_none()) {
+        let phase = match row.phase {
+            MeasuredPhase::Prefill => "prefill",
+            MeasuredPhase::Decode => "decode",
+            MeasuredPhase::DecodeBatched => "decode aggregate",
+        };
+        let prompt = row.prompt.filter(|_| row.phase == MeasuredPhase::Prefill);
+        let context = row.depth.filter(|depth| *depth > 0).or(prompt).map(|tokens| tokens.to_string());
+        let notes = if row.speculation == Speculation::None { "" } else { "speculative decoding" };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let cells = [
+            &text(&row.quant),
+            &text(&row.engine),
+            phase,
+            &row.concurrency.to_string(),
+            &context.unwrap_or_default(),
+            notes,
+        ];
+        table += &format!("{},{},{},{}\n", row.machine, row.model, cells.join(","), row.rate.get());
+    }
+    let path = tempfile::Builder::new().suffix(".csv").tempfile().expect("a temporary file");
+    std::fs::write(path.path(), &table).expect("it is written");
+    let document = json(&[path.path().to_str().expect("a UTF-8 path")], b"");
+    let claims = document["claims"].as_array().expect("claims");
+    let count = |verdict: &str| claims.iter().filter(|claim| claim["verdict"] == verdict).count() as f64;
+    let all = claims.len() as f64;
+    assert_eq!(claims.len(), table.lines().count() - 1);
+    assert_eq!(count("impossible"), 0.0);
+    assert!(count("consistent") / all >= 0.90 && count("implausible") / all <= 0.03);
 }
 
 /// Every statement of the article that the project grew from, by what is found of it.

@@ -162,6 +162,11 @@ pub fn memory_needed(model: &Profile, plan: &Plan, means: &Means) -> Bytes {
     model.tensor_bytes * means.copies + cache.fold(Bytes(0.0), Bytes::max) + SPARE
 }
 
+/// Fewest layers of the largest slice: below it, three slices would not differ.
+const LEAST: u32 = 4;
+/// Layers of the largest slice that are asked for even where time is short.
+const STEADY: u32 = 8;
+
 /// Rough time of `plan` on `model`: enough to choose between whole and slices.
 #[must_use]
 pub fn time_needed(model: &Profile, plan: &Plan, means: &Means) -> Seconds {
@@ -190,14 +195,16 @@ pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> P
     if fits(memory_needed(&whole, plan, means)) && time_needed(&whole, plan, means) <= means.budget {
         return Some(vec![layers]);
     }
-    let sizes = (4..layers).rev().map(|largest| vec![largest.div_ceil(4), largest.div_ceil(2), largest]);
+    let sizes = (LEAST..layers).rev().map(|largest| vec![largest.div_ceil(4), largest.div_ceil(2), largest]);
     let possible: Vec<Vec<u32>> = sizes
         .filter(|sizes| sizes.iter().all(|&size| fits(memory_needed(&profile(size), plan, means))))
         .collect();
     let in_time = possible.iter().find(|sizes| {
         sizes.iter().map(|&size| time_needed(&profile(size), plan, means)).sum::<Seconds>() <= means.budget
     });
-    in_time.or(possible.last()).cloned()
+    // Slices that are too small carry too little of the time that they stand for: rather be late.
+    let steady = possible.iter().rev().find(|sizes| sizes[2] >= STEADY);
+    in_time.filter(|sizes| sizes[2] >= STEADY).or(steady).or(possible.first()).cloned()
 }
 
 #[cfg(test)]
@@ -270,6 +277,7 @@ mod tests {
         let quick = plan(Protocol::Quick, &Overrides::default());
         for budget in [1.0, 20.0, 40.0, 60.0] {
             let parts = parts(32, &quick, &means(24.0, budget), profile).unwrap();
+            assert!(parts[2] >= STEADY, "{parts:?}");
             assert!(parts.windows(2).all(|pair| pair[0] < pair[1]), "{parts:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::lexicon::Lexicon;
 use super::mentions::{Mention, What};
+use super::patterns::STOCK;
 use roofmark_facts::claim::{Claim, Phase};
 use std::ops::Range;
 
@@ -310,6 +311,8 @@ impl Whole<'_> {
             .quant
             .clone()
             .filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
+        let stock = is_native(model.as_deref()) && STOCK.is_match(&self.text[place.clone()]);
+        let quant = if stock { Some("MXFP4-BF16".to_owned()) } else { quant };
         let (phase, prompt) = frame.phase.unwrap_or((Phase::Decode, None));
         let (phase, concurrency) = streams(phase, &frame);
         Some(Claim {

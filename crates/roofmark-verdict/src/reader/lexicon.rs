@@ -222,7 +222,9 @@ fn matches(text: &str, base: usize, words: &[Word], spelling: &[String]) -> bool
     spelling.iter().enumerate().all(|(at, expected)| {
         let word = &words[at];
         let same = word.text == *expected
-            || at == last && (ends_in_digit(expected) || expected.len() >= 4) && word.text.strip_suffix('s') == Some(expected);
+            || at == last
+                && (ends_in_digit(expected) || expected.len() >= 4)
+                && word.text.strip_suffix('s') == Some(expected);
         same && (at == 0 || joins(&text[words[at - 1].range.end - base..word.range.start - base]))
     })
 }

@@ -377,8 +377,8 @@ impl Finder<'_> {
             .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
         let moved =
             separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
-        let joined =
-            is_lead(separator) || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        let joined = is_lead(separator)
+            || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
         low <= high
             && !moved
             && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
@@ -738,6 +738,9 @@ fn gigabytes(text: &str) -> Option<u32> {
 }
 
 fn quant_other(found: &Captures<'_>) -> Option<String> {
+    if found.name("mix").is_some() {
+        return Some("MLX-MXFP4-Q8".into());
+    }
     if let Some(name) = found.name("fp") {
         let plain: String =
             name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();

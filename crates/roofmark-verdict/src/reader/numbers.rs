@@ -39,10 +39,9 @@ fn english(text: &str) -> bool {
 /// Whether the small words are those of a language with decimal commas.
 fn comma_language(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "der", "das", "mit", "und", "ist", "auf", "bei", "nicht", "ein", "eine", "le", "la", "les",
-        "des", "une", "avec", "sur", "est", "et", "el", "los", "las", "con", "una", "por", "que", "para",
-        "il", "di", "dei", "della", "em", "da", "uma", "van", "het", "een", "voor",
-        "jest", "och", "på",
+        "der", "das", "mit", "und", "ist", "auf", "bei", "nicht", "ein", "eine", "le", "la", "les", "des",
+        "une", "avec", "sur", "est", "et", "el", "los", "las", "con", "una", "por", "que", "para", "il",
+        "di", "dei", "della", "em", "da", "uma", "van", "het", "een", "voor", "jest", "och", "på",
     ];
     const ENGLISH: &[&str] =
         &["the", "with", "and", "of", "is", "on", "at", "for", "in", "to", "my", "all", "are", "it", "that"];

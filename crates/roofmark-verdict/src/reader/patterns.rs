@@ -62,8 +62,8 @@ pattern!(
 pattern!(
     /// Other number formats.
     QUANT_OTHER = concat!(
-        r"(?i)(?-u:\b)(?:(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
-        r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ)|(?P<gptq>GPTQ)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
+        r"(?i)(?-u:\b)(?:(?P<mix>(?:MLX[- ])?MXFP4[- ]Q8)|(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
+        r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ(?:[- ]?INT4)?)|(?P<gptq>GPTQ(?:[- ]?INT4)?)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
         r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)(?-u:\b)"
     )
 );
@@ -166,7 +166,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|reads? at|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -191,6 +191,22 @@ pattern!(
 pattern!(
     /// Column headers and row labels of what is no rate.
     OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen|backend)\b|[$€£]|价格|显存|内存|功耗|首字"
+);
+pattern!(
+    /// Column headers of prompt rates.
+    PROMPT_LABEL = r"(?i)\b(?:prompt|input|in|pp|eingabe|entrée|entrada)\b"
+);
+pattern!(
+    /// Sentences that begin with the circumstances of all their rates.
+    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
+);
+pattern!(
+    /// Weights as their maker released them.
+    STOCK = r"(?i)\b(?:stock|original|official|unmodified)\s+(?:\w+\s+)?(?:checkpoint|weights)\b"
+);
+pattern!(
+    /// Column headers of remarks.
+    NOTES_LABEL = r"(?i)^(?:notes?|remarks?|comments?|details|bemerkung(?:en)?|remarques?|notas|备注)$"
 );
 pattern!(
     /// Column headers of the number of streams.

@@ -307,8 +307,11 @@ impl Scope<'_> {
         let mut previous: Option<Frame> = None;
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
+        let framed = framed_streams(text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
+            let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
+            local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
                 local = local.or(previous);
             }
@@ -449,7 +452,8 @@ impl Scope<'_> {
         let own = self.whole.text[group.range.start..group.range.end.min(part.range.end)].to_lowercase();
         let apart = own.starts_with([';', '；'])
             || ["today", "currently", "right now", "heute", "aujourd"].iter().any(|word| own.contains(word));
-        let expected = |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
+        let expected =
+            |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
         let modal = part.mentions.iter().filter(within).any(expected);
         let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
         let date =
@@ -488,13 +492,26 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
+/// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
+fn framed_streams(text: &str, part: &Part) -> Option<u64> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let streams = part.mentions.iter().take_while(|mention| mention.start < first).find_map(|mention| {
+        match mention.what {
+            What::Streams(count) if mention.start < part.range.start + 24 => Some(count),
+            _ => None,
+        }
+    });
+    streams.filter(|_| FRAMED.is_match(text))
+}
+
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
 /// quantization and engine reach back only to a rate that stands bare.
 fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
     let shared = ends_in_remark(text, part);
     let mut later = vec![Frame::default(); locals.len()];
     for at in (1..locals.len()).rev() {
-        let joint: String = text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
+        let joint: String =
+            text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
         if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
             .iter()
             .any(|word| joint.starts_with(word))
@@ -503,7 +520,8 @@ fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -
         }
         let mut said = Frame::default().or(&locals[at]).or(&later[at]);
         let own = &locals[at - 1];
-        let bare = own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
+        let bare =
+            own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
         if !bare && !shared {
             (said.quant, said.engine) = (None, None);
         }
@@ -515,7 +533,10 @@ fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -
 /// Whether the sentence ends in a remark in parentheses right behind its last rate; such a remark is of all its rates.
 fn ends_in_remark(text: &str, part: &Part) -> bool {
     let rates = part.mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. }));
-    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end)) else { return false };
+    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end))
+    else {
+        return false;
+    };
     let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
     tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
 }

@@ -33,7 +33,8 @@ pub(super) fn claims(whole: &Whole<'_>, rows: &[Row], carry: &mut Frame, decimal
     let columns = table.columns(carry);
     let first = usize::from(table.has_header());
     let mut claims = Vec::new();
-    let mut above = carry.clone();
+    let corner = columns.first().map(|column| column.frame.clone()).unwrap_or_default();
+    let mut above = Frame { unit: carry.unit, ..corner.or_all(carry) };
     for row in &rows[first..] {
         table.row(row, &columns, &mut above, &mut claims);
     }
@@ -48,6 +49,8 @@ enum Role {
     Streams,
     Context,
     Other,
+    /// Remarks: they disclose speculation and offloading, and their numbers are of anything.
+    Notes,
     /// Names of conditions, or rates where the text around says so.
     Open,
 }
@@ -168,6 +171,8 @@ impl Table<'_> {
             Role::Streams
         } else if CONTEXT_LABEL.is_match(&text) {
             Role::Context
+        } else if NOTES_LABEL.is_match(&text) {
+            Role::Notes
         } else if (OTHER_LABEL.is_match(&text) || timed) && frame.machine.is_none() {
             Role::Other
         } else if RATE_LABEL.is_match(&text) {
@@ -175,13 +180,16 @@ impl Table<'_> {
         } else {
             Role::Open
         };
-        Column { role, frame }
+        let prompt = role == Role::Rate && frame.phase.is_none() && PROMPT_LABEL.is_match(&text);
+        let phase = if prompt { Some((Phase::Prefill, None)) } else { frame.phase };
+        Column { role, frame: Frame { phase, ..frame } }
     }
 
     fn row(&self, row: &Row, columns: &[Column], above: &mut Frame, claims: &mut Vec<Claim>) {
         let Some(first) = row.first() else { return };
         let label = self.cell(first);
-        let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label);
+        let condition = columns.first().is_some_and(|column| column.role == Role::Other);
+        let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label) && !condition;
         let own = self.row_frame(row, columns);
         let named =
             own.machine.is_some() || own.model.is_some() || own.quant.is_some() || own.phase.is_some();
@@ -250,6 +258,11 @@ impl Table<'_> {
                 Role::Streams => frame.streams = frame.streams.or_else(|| self.count(cell)),
                 Role::Context => frame.context = frame.context.or_else(|| self.count(cell)),
                 Role::Other | Role::Rate => {}
+                Role::Notes => {
+                    let said = Frame::of_statement(&self.mentions(cell), self.whole.lexicon);
+                    frame.speculation = frame.speculation.or(said.speculation);
+                    frame.offload |= said.offload;
+                }
                 Role::Open => {
                     let mentions = self.mentions(cell);
                     let said = mentions.first().map(|_| {

@@ -25,7 +25,7 @@ pub(super) fn of(claim: &Claim, case: &Case<'_>, outcome: &Outcome, catalog: &Ca
     if ratio <= ROUNDING && !close {
         return found;
     }
-    let ratio = if close { (ratio * case.doubt).max(1.0) } else { ratio };
+    let ratio = if close { (ratio * case.doubt).max(1.05) } else { ratio };
     if claim.phase == Phase::Prefill {
         found.push(make(
             "cached_share",

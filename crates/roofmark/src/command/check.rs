@@ -1,6 +1,7 @@
 //! `roofmark check`: is that number possible?
 
 use crate::exit::Exit;
+use crate::expect::Memory;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use roofmark_facts::catalog::Catalog;
@@ -9,6 +10,7 @@ use roofmark_facts::evidence::measurements;
 use roofmark_report::check as report;
 use roofmark_verdict::check::{Library, check};
 use roofmark_verdict::reader::{Format, Lexicon, MAX_BYTES};
+use roofmark_verdict::referee::Question;
 use roofmark_verdict::referee::measured::Evidence;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -49,7 +51,10 @@ pub fn run(args: &CheckArgs, json: bool) -> Result<Exit> {
     let lexicon = Lexicon::of(catalog);
     let evidence = Evidence::of(measurements(), catalog);
     let today = today(args)?;
-    let library = Library { catalog, lexicon: &lexicon, evidence: &evidence, expect: None, today: &today };
+    let memory = Memory::default();
+    let expect = |question: &Question<'_>| memory.expect(question);
+    let library =
+        Library { catalog, lexicon: &lexicon, evidence: &evidence, expect: Some(&expect), today: &today };
     let format = Format::guess(&name, &bytes);
     let checked = check(&bytes, format, &library).with_context(|| format!("failed to read {name}"))?;
     if args.claim.is_some() && checked.claims.is_empty() {
