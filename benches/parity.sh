@@ -65,9 +65,9 @@ all)
     echo "|---|---|---|---|---|---|---|"
     for threads in 1 $(($(nproc) > 1 ? 2 : 1)); do
         run prefill "$threads" 9
-        run decode "$threads" 15
+        run decode "$threads" 17
     done
-    run batch 1 9
+    run batch 1 7
     ;;
 *) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

@@ -59,8 +59,8 @@ fn batch(engine: &mut ChildEngine, threads: u32, reps: u32) -> anyhow::Result<Ra
     Ok(rates)
 }
 
-/// llama-batched-bench computes every sequence's prompt before it decodes, where the engine copies one: the
-/// same work is done here, because it leaves the processor warmer.
+/// llama-batched-bench computes every sequence's prompt before it decodes, where the engine copies one. The
+/// same work is done here, so that both decode right after it.
 fn heat(engine: &mut ChildEngine, tokens: u32) -> anyhow::Result<()> {
     const CALL: u32 = BATCH_DEPTH + BATCH_STEPS;
     let cell = PrefillCell { tokens: CALL, depth: 0, seed: 1 };
