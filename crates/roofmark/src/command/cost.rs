@@ -200,11 +200,11 @@ impl Asked<'_> {
             let (input, output) = text.split_once('/').unwrap_or((text, text));
             inputs.insert(Quantity::ApiInput, Input::given(range("--api", input, 1.0)?));
             inputs.insert(Quantity::ApiOutput, Input::given(range("--api", output, 1.0)?));
-        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str()) {
-            if let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day) {
-                inputs.insert(Quantity::ApiInput, input);
-                inputs.insert(Quantity::ApiOutput, output);
-            }
+        } else if let (Some((model, _)), "USD") = (&self.model, self.args.ownership.currency.as_str())
+            && let Some((input, output)) = facts::api(catalog()?, &model.slug, self.day)
+        {
+            inputs.insert(Quantity::ApiInput, input);
+            inputs.insert(Quantity::ApiOutput, output);
         }
         Ok(())
     }
