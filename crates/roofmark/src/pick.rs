@@ -1,6 +1,7 @@
 //! Machines, models and quantizations by the names that people type; unknown names offer the nearest.
 
 use crate::catalog::catalog;
+use crate::here;
 use anyhow::{Result, bail};
 use roofmark_facts::catalog::Model;
 use roofmark_facts::machine::Machine;
@@ -18,8 +19,11 @@ pub fn model(name: &str) -> Result<&'static Model> {
     }
 }
 
-/// The machine of the catalog that `name` means.
+/// The machine of the catalog that `name` means; `this` is the one at hand.
 pub fn machine(name: &str) -> Result<&'static Machine> {
+    if name == here::NAME {
+        return here::machine();
+    }
     match catalog()?.find_machine(name) {
         Lookup::One(found) => Ok(found),
         Lookup::Several(found) => ambiguous("machine", name, found.iter().map(|found| found.slug.as_str())),

@@ -14,8 +14,8 @@ use std::fmt::Write;
 /// Arguments of `fit`.
 #[derive(Debug, Args)]
 pub struct FitArgs {
-    /// A machine of the catalog.
-    #[arg(long)]
+    /// A machine of the catalog; `this` is the one at hand, by its measured memory roof.
+    #[arg(long, default_value = "this")]
     pub machine: String,
     /// What the model is wanted for.
     #[arg(long = "for", value_enum, default_value = "chat")]

@@ -24,8 +24,8 @@ use std::sync::Arc;
 /// Arguments of `predict`. Options with several comma-separated values give a table.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// Machines of the catalog.
-    #[arg(long, value_delimiter = ',', required = true)]
+    /// Machines of the catalog; `this` is the one at hand, by its measured memory roof.
+    #[arg(long, value_delimiter = ',', default_value = "this")]
     pub machine: Vec<String>,
     /// Models: of the catalog, a .gguf file, or a config.json of Hugging Face.
     #[arg(long, value_delimiter = ',', required = true)]
