@@ -490,7 +490,8 @@ impl Finder<'_> {
             if let (Some(whole), Some(name)) = (found.get(0), quant_other(&found)) {
                 let range = self.base + whole.start()..self.base + whole.end();
                 let bus = self.after(range.end, 6).trim_start().starts_with("bus");
-                if !bus && !(found.name("bits").is_some() && self.beside_format(&range)) {
+                let repeated = found.name("bits").is_some() && self.beside_format(&range);
+                if !bus && !repeated {
                     let name = self.mlx_bits(&range, &name).unwrap_or(name);
                     self.push(range, What::Quant(name));
                 }
