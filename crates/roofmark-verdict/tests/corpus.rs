@@ -185,3 +185,12 @@ fn print_claims_of_a_file() {
         );
     }
 }
+
+/// Scores the folder that `ROOFMARK_CORPUS` names, for a first reading of a new batch.
+#[test]
+#[ignore = "prints; asserts nothing"]
+fn print_the_score_of_a_folder() {
+    let folder = std::env::var("ROOFMARK_CORPUS").expect("ROOFMARK_CORPUS names a folder");
+    let (right, found, wanted, log) = score(&folder);
+    println!("{folder}: {right} right of {found} found and {wanted} expected\n{log}");
+}

@@ -264,6 +264,15 @@ impl Around<'_> {
         self.nearest(|mention| if let What::Cores(n) = mention.what { Some(n) } else { None })
     }
 
+    /// Devices counted in a stretch whose machine is named before it.
+    pub(super) fn cards(&self) -> Option<u32> {
+        if self.mentions.iter().any(|mention| matches!(mention.what, What::Machine { devices: Some(_), .. }))
+        {
+            return None;
+        }
+        self.pick(|mention| if let What::Cards(n) = mention.what { Some(n) } else { None })
+    }
+
     fn model(&self) -> Option<ModelSeen> {
         let exact = self.pick(|mention| match &mention.what {
             What::Model { models, loose } => Some((models.clone(), *loose)),

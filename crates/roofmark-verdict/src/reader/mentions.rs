@@ -48,6 +48,8 @@ pub(super) enum What {
     Context(u64),
     /// GPU cores.
     Cores(u32),
+    /// How many of a machine named elsewhere: `both cards`.
+    Cards(u32),
     /// Weights in host memory.
     Offload,
     /// A date.
@@ -83,6 +85,7 @@ pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: 
     found.sizes(&words);
     found.mentions.sort_by_key(|mention| (mention.start, std::cmp::Reverse(mention.end)));
     found.compare();
+    found.drop_drafts();
     found.mentions
 }
 
@@ -240,6 +243,22 @@ impl Finder<'_> {
                 self.mentions[at].what = What::Compared(machines.clone());
             }
         }
+    }
+
+    /// A model that only drafts for another is not the one whose rate is told.
+    fn drop_drafts(&mut self) {
+        let model = |what: &What| matches!(what, What::Model { .. } | What::Family(_) | What::Size(_));
+        let drafts: Vec<bool> = self
+            .mentions
+            .iter()
+            .map(|mention| {
+                model(&mention.what)
+                    && (DRAFT_AFTER.is_match(self.after(mention.end, 32))
+                        || DRAFT_BEFORE.is_match(self.before(mention.start, 32)))
+            })
+            .collect();
+        let mut at = drafts.into_iter();
+        self.mentions.retain(|_| !at.next().unwrap_or(false));
     }
 
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
@@ -470,13 +489,30 @@ impl Finder<'_> {
         for found in QUANT_OTHER.captures_iter(part) {
             if let (Some(whole), Some(name)) = (found.get(0), quant_other(&found)) {
                 let range = self.base + whole.start()..self.base + whole.end();
-                if !self.after(range.end, 6).trim_start().starts_with("bus") {
+                let bus = self.after(range.end, 6).trim_start().starts_with("bus");
+                let repeated = found.name("bits").is_some() && self.beside_format(&range);
+                if !bus && !repeated {
+                    let name = self.mlx_bits(&range, &name).unwrap_or(name);
                     self.push(range, What::Quant(name));
                 }
             }
         }
         self.contexts();
         self.streams();
+    }
+
+    /// Whether a width in bits only repeats the width of a format named beside it: `4-bit AWQ`, `AWQ (4 bits)`.
+    fn beside_format(&self, bits: &Range<usize>) -> bool {
+        WIDE_FORMAT_BEFORE.is_match(self.before(bits.start, 24))
+            || WIDE_FORMAT_AFTER.is_match(self.after(bits.end, 24))
+    }
+
+    /// A width in bits beside MLX's name is MLX's format, whatever program runs it.
+    fn mlx_bits(&self, range: &Range<usize>, name: &str) -> Option<String> {
+        let before = self.before(range.start, 5).to_lowercase();
+        let beside = before.trim_end_matches([' ', '-', '(']).ends_with("mlx")
+            || self.after(range.end, 4).to_lowercase().trim_start_matches([' ', '-']).starts_with("mlx");
+        name.strip_suffix("-bit").filter(|_| beside).map(|bits| format!("MLX-{bits}bit"))
     }
 
     fn quant_k(&self, found: &Captures<'_>) -> Option<(Range<usize>, String)> {
@@ -584,7 +620,7 @@ impl Finder<'_> {
         let mut phases: Vec<(Range<usize>, What)> = Vec::new();
         for found in PREFILL.captures_iter(part) {
             let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
-            if let Some(whole) = found.get(0) {
+            if let Some(whole) = found.name("w").or_else(|| found.get(0)) {
                 phases.push((
                     self.base + whole.start()..self.base + whole.end(),
                     What::Phase(Phase::Prefill, prompt),
@@ -623,6 +659,13 @@ impl Finder<'_> {
                 (found.get(0), found["n"].parse().ok(), found.name("or"))
             {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
+            }
+        }
+        for found in CARDS.captures_iter(part) {
+            let count = found["n"].parse().ok().or_else(|| count_word(&found["n"].to_lowercase()));
+            if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))
+            {
+                self.push(self.base + whole.start()..self.base + whole.end(), What::Cards(count as u32));
             }
         }
         for date in dates::find(part, self.base) {
@@ -692,7 +735,7 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "zwei" | "deux" | "dos" | "due" | "duas" | "双" => 2,
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双" => 2,
         "three" | "triple" | "drei" | "trois" | "tres" => 3,
         "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
         "five" => 5,

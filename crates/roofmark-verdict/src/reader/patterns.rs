@@ -72,7 +72,7 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|traitement du prompt|input processing|input)\b",
-        r"|\bprompt\s*:|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|\bprompt\s*:|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
     )
 );
 pattern!(
@@ -144,13 +144,17 @@ pattern!(
     /// Tokens of context.
     CONTEXT = concat!(
         r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
-        r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
+        r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
         r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bbei|\bà)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
     )
 );
 pattern!(
     /// GPU cores.
     CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne|cœurs|núcleos|コア|核)\b"
+);
+pattern!(
+    /// How many cards, without their name.
+    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|cards?|gpus?|karten|cartes|tarjetas|gráficas)\b"
 );
 pattern!(
     /// Weights held in host memory.
@@ -219,4 +223,20 @@ pattern!(
 pattern!(
     /// A table cell that is one number or range.
     CELL = r"(?i)^[~≈<>*`\s]*(?P<a>NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
+);
+pattern!(
+    /// A format that states its width, before a width in bits.
+    WIDE_FORMAT_BEFORE = r"(?i)\b(?:AWQ|GPTQ|INT-?[48]|NVFP4|MXFP4|FP[48])\s*(?:[(,]\s*|(?:de|in|en|with|mit)\s+)?$"
+);
+pattern!(
+    /// The same behind it.
+    WIDE_FORMAT_AFTER = r"(?i)^\s*(?:[(,]\s*)?(?:AWQ|GPTQ|INT-?[48]|NVFP4|MXFP4|FP[48])\b"
+);
+pattern!(
+    /// Words behind a model that drafts for another.
+    DRAFT_AFTER = r"(?i)^(?:[-\s]+(?:instruct|it|q\d\w*))*\s*(?:as\s+(?:an?\s+|the\s+)?|als\s+|en tant que\s+|como\s+)?(?:draft(?:er|ing)?|speculator|entwurfsmodell)\b"
+);
+pattern!(
+    /// Words before one.
+    DRAFT_BEFORE = r"(?i)\b(?:draft(?:er)?(?:\s+model)?|entwurfsmodell)\s*(?:[:=(]|is|was|being)\s*$|\bdrafted by\s+(?:an?\s+)?$"
 );

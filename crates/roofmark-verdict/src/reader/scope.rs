@@ -308,6 +308,7 @@ impl Scope<'_> {
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
+        let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
@@ -323,10 +324,13 @@ impl Scope<'_> {
             if hints && seen.phase.is_none() {
                 seen.phase = frame.phase;
             }
-            seen.context = seen.context.or(frame.context);
+            seen.context = seen.context.or(trailing).or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
             if let Some(cores) = group.around(part).cores() {
                 self.whole.with_cores(&mut seen, cores);
+            }
+            if let (Some(cards), Some(machine)) = (group.around(part).cards(), &mut seen.machine) {
+                machine.devices = Some(cards);
             }
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
@@ -482,13 +486,15 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
+/// Whether a statement heads what follows, or is a label with a number of streams or of context: `Concurrency: 16`.
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
+    let heads = text.trim_end().trim_end_matches(['*', '_']).ends_with([':', '：']);
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
     let quantity = |mention: &Mention| {
         matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2
     };
     ENGINE_LABEL.is_match(text)
+        || heads
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
@@ -502,6 +508,19 @@ fn framed_streams(text: &str, part: &Part) -> Option<u64> {
         }
     });
     streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// A context that ends the sentence as a remark of its own is that of all its rates: "42 t/s gen and 1100 pp, 8k ctx".
+fn trailing_context(text: &str, part: &Part) -> Option<u64> {
+    let rate = part.mentions.iter().rev().find(|mention| matches!(mention.what, What::Rate { .. }))?.end;
+    let mut contexts = part.mentions.iter().filter_map(|mention| match mention.what {
+        What::Context(tokens) => Some((mention, tokens)),
+        _ => None,
+    });
+    let (mention, tokens) = contexts.next().filter(|(mention, _)| mention.start > rate)?;
+    let rest = text.get(mention.end..part.range.end)?.trim();
+    let remark = text.get(rate..mention.start)?.trim_end().ends_with([',', '(', ';', '，', '（']);
+    (contexts.next().is_none() && remark && rest.len() <= 2).then_some(tokens)
 }
 
 /// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;

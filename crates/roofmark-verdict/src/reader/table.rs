@@ -180,7 +180,8 @@ impl Table<'_> {
         } else {
             Role::Open
         };
-        let prompt = role == Role::Rate && frame.phase.is_none() && PROMPT_LABEL.is_match(&text);
+        let prompt =
+            role == Role::Rate && frame.phase.is_none() && PROMPT_LABEL.is_match(&text.replace('_', " "));
         let phase = if prompt { Some((Phase::Prefill, None)) } else { frame.phase };
         Column { role, frame: Frame { phase, ..frame } }
     }
