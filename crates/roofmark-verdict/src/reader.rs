@@ -1,8 +1,8 @@
 //! The claim reader: text in, claims out.
 //!
-//! Stages, each linear in the text: decode and find blocks ([`document`]), split into words ([`words`]),
-//! find mentions of machines, models, rates and so on ([`mentions`]), and tie the mentions around each rate into a
-//! claim ([`scope`] for prose and lists, [`table`] for tables).
+//! Stages, each linear in the text: decode and find blocks (`document`), split into words (`words`),
+//! find mentions of machines, models, rates and so on (`mentions`), and tie the mentions around each rate into a
+//! claim (`scope` for prose and lists, `table` for tables).
 
 mod dates;
 mod document;

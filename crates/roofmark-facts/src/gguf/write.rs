@@ -86,7 +86,7 @@ pub fn write<W: Write>(
     Ok(sink.written)
 }
 
-/// Length in bytes of the file that [`write`] makes.
+/// Length in bytes of the file that [`write()`] makes.
 ///
 /// # Errors
 /// When a tensor is malformed.
