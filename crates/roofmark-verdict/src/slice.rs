@@ -5,8 +5,9 @@
 
 use crate::stats::{Spread, bootstrap, median, regress};
 
-/// Largest error of the method where it was held against whole models (docs/benchmarks.md, "Slices").
-pub const METHOD_ERROR: f64 = 0.05;
+/// Largest error of the method where it was held against whole models: prefill; decode stays within 0.02
+/// (docs/benchmarks.md, "Slices").
+pub const METHOD_ERROR: f64 = 0.16;
 
 /// Times of one part.
 #[derive(Clone, Debug, PartialEq)]
