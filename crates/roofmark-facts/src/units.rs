@@ -260,6 +260,23 @@ pub fn significant(value: f64, digits: usize) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Significant digits without zeros that end a fraction.
+#[must_use]
+pub fn plain(value: f64, digits: usize) -> String {
+    let text = significant(value, digits);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A whole number with commas between its thousands; `whole` shows as digits, with a sign or without.
+#[must_use]
+pub fn grouped(whole: impl fmt::Display) -> String {
+    let text = whole.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    format!("{sign}{}", groups.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +295,15 @@ mod tests {
             [(14.647, "14.6"), (1258.2, "1258"), (0.01234, "0.0123"), (0.0, "0"), (3.0, "3.00")]
         {
             assert_eq!(significant(value, 3), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (value, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (98_362_432, "98,362,432"), (-123_456, "-123,456")]
+        {
+            assert_eq!(grouped(value), text);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Advice as a screen: the ranking with its reasons, what is left out and why, and what a target would take.
 
 use crate::cost::{money, provenance};
-use crate::lines::{grouped, labelled, plain, table};
+use crate::lines::{labelled, table};
 use roofmark_facts::advice::{Advice, Order, Place, Reach, Standing, TargetAnswer, Ways, Workload};
 use roofmark_facts::cost::Uncertain;
-use roofmark_facts::units::significant;
+use roofmark_facts::units::{grouped, plain, significant};
 
 /// Tokens per second of a silent reader: 238 words a minute (Brysbaert 2019) at 0.75 words a token.
 const READING: f64 = 238.0 / 60.0 / 0.75;

@@ -1,10 +1,10 @@
 //! Machines and models of the catalog as screens.
 
-use crate::lines::{grouped, labelled, plain, table};
+use crate::lines::{labelled, table};
 use roofmark_facts::catalog::{Model, Price};
 use roofmark_facts::machine::{Machine, MachineKind, Sourced};
 use roofmark_facts::profile::Profile;
-use roofmark_facts::units::significant;
+use roofmark_facts::units::{grouped, plain, significant};
 use std::fmt::Write;
 
 /// Machines in one table.

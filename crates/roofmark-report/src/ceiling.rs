@@ -1,11 +1,11 @@
 //! A physical ceiling as a screen: the arithmetic, each number with its source.
 
 use crate::catalog::provenance;
-use crate::lines::{grouped, labelled, plain};
+use crate::lines::labelled;
 use roofmark_facts::bounds::{Bound, CLOCK_MARGIN, Ceiling, Limit, Workload, spilled_rate};
 use roofmark_facts::machine::Machine;
 use roofmark_facts::profile::Profile;
-use roofmark_facts::units::{Bytes, BytesPerSecond, significant};
+use roofmark_facts::units::{Bytes, BytesPerSecond, grouped, plain, significant};
 
 /// Bandwidths of hosts that a spilling card is shown with: two DIMMs, a server.
 const HOSTS_GB: [f64; 2] = [80.0, 500.0];

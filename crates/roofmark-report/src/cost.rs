@@ -1,10 +1,10 @@
 //! The cost of a machine as a screen: inputs with their sources, results with their spread, what matters most.
 
-use crate::lines::{grouped, labelled, plain};
+use crate::lines::labelled;
 use roofmark_facts::cost::{
     Bar, Basis, Comparison, Figure, FigureOutcome, Input, Metric, Quantity, Question, Summary,
 };
-use roofmark_facts::units::significant;
+use roofmark_facts::units::{grouped, plain, significant};
 
 /// Everything that one screen shows of one machine.
 #[derive(Clone, Debug, serde::Serialize)]

@@ -1,6 +1,5 @@
 //! Lines and tables of at most 80 columns.
 
-use roofmark_facts::units::significant;
 use textwrap::{Options, WordSplitter};
 
 /// Columns of a screen.
@@ -29,18 +28,4 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> St
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-/// Significant digits without zeros that end a fraction.
-pub(crate) fn plain(value: f64, digits: usize) -> String {
-    let text = significant(value, digits);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// Thousands apart.
-pub(crate) fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }

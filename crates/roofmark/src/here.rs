@@ -1,5 +1,6 @@
 //! The machine at hand, in the form of the catalog: what the system says of it, and its memory roof.
 
+use crate::day;
 use anyhow::{Context, Result};
 use roofmark_facts::machine::{Basis, Machine, MachineKind, Source, Sourced};
 use roofmark_facts::records::Host;
@@ -27,7 +28,8 @@ pub fn machine() -> Result<&'static Machine> {
         .context("failed to map memory for the bandwidth probe of this machine")?;
     let roof = probe.measure(host.cpus, PATIENCE).best;
     eprintln!("this machine reads memory at {:.1} GB/s (measured now, {} threads)", roof.gb(), host.cpus);
-    Ok(HERE.get_or_init(|| described(&host, roof, &jiff::Timestamp::now().strftime("%Y-%m-%d").to_string())))
+    let day = day::today(None)?.to_string();
+    Ok(HERE.get_or_init(|| described(&host, roof, &day)))
 }
 
 /// `host` with a measured read bandwidth of `roof`.

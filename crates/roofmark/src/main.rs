@@ -4,6 +4,7 @@
 mod args;
 mod catalog;
 mod command;
+mod day;
 mod exit;
 mod expect;
 mod here;

@@ -60,16 +60,6 @@ pub struct Ownership {
     pub seed: u64,
 }
 
-/// The day that `text` names, or the system's.
-pub fn today(text: Option<&str>) -> Result<Date> {
-    match text {
-        None => Ok(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string().parse()?),
-        Some(text) => text.parse().with_context(|| {
-            format!("--today is `{}`, expected a day such as 2026-07-31", pick::shown(text))
-        }),
-    }
-}
-
 /// A number, or a range `A..B`, times `factor`.
 pub fn range(field: &str, text: &str, factor: f64) -> Result<Uncertain> {
     let number = |part: &str| {

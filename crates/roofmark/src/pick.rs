@@ -7,6 +7,7 @@ use roofmark_facts::catalog::Model;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::names::Lookup;
 use roofmark_facts::quant::Quant;
+use roofmark_facts::tensor_type::TensorType;
 
 /// The model of the catalog that `name` means.
 pub fn model(name: &str) -> Result<&'static Model> {
@@ -34,6 +35,16 @@ pub fn machine(name: &str) -> Result<&'static Machine> {
 /// The quantization that `text` means.
 pub fn quant(text: &str) -> Result<Quant> {
     Ok(Quant::parse(text)?)
+}
+
+/// Bytes of one element of a cache of the type that `--kv-type` names.
+pub fn cache_element(text: &str) -> Result<f64> {
+    let known = ["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "FP8"];
+    let kind = TensorType::ALL.iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+    match kind.filter(|kind| known.contains(&kind.name())) {
+        Some(kind) => Ok(kind.bits_per_element() / 8.0),
+        None => bail!("--kv-type is `{text}`, expected one of {}", known.join(", ").to_lowercase()),
+    }
 }
 
 fn ambiguous<'a, T>(what: &str, name: &str, slugs: impl Iterator<Item = &'a str>) -> Result<T> {

@@ -7,6 +7,7 @@ mod speed;
 use crate::reader::{Named, Read, Sentence};
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::claim::{Finding, Judged};
+use roofmark_facts::units::grouped;
 use std::ops::Range;
 
 /// Findings kept of one text.
@@ -96,12 +97,5 @@ fn short(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     let (whole, rest) = text.split_once('.').map_or((text, ""), |(whole, rest)| (whole, rest));
-    let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if rest.is_empty() { grouped } else { format!("{grouped}.{rest}") }
+    if rest.is_empty() { grouped(whole) } else { format!("{}.{rest}", grouped(whole)) }
 }

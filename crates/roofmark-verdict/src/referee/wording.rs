@@ -6,7 +6,7 @@ use super::physics::{Outcome, needed_beyond};
 use roofmark_facts::bounds::Limit;
 use roofmark_facts::claim::{Claim, Elsewhere, Judged, Phase, Verdict};
 use roofmark_facts::machine::MachineKind;
-use roofmark_facts::units::significant;
+use roofmark_facts::units::{grouped, plain, significant};
 
 /// The verdict where machine or model is unknown.
 pub(super) fn unknown(claim: &Claim, elsewhere: Vec<Elsewhere>) -> Judged {
@@ -222,26 +222,10 @@ fn rates(claim: &Claim) -> String {
 
 /// A rate with three digits and no trailing zeros.
 pub(super) fn rate(value: f64) -> String {
-    let text = significant(value, 3);
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        thousands(&text)
-    }
+    let text = plain(value, 3);
+    if text.contains('.') { text } else { grouped(text) }
 }
 
 fn whole(value: f64) -> String {
-    thousands(&format!("{value:.0}"))
-}
-
-/// Digits in groups of three.
-fn thousands(digits: &str) -> String {
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(format!("{value:.0}"))
 }

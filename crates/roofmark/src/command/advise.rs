@@ -1,8 +1,9 @@
 //! `roofmark advise`: which machine for which workload, and what a target rate would take.
 
 use crate::catalog::catalog;
+use crate::day::today;
 use crate::exit::Exit;
-use crate::ownership::{Ownership, today};
+use crate::ownership::Ownership;
 use crate::pick;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};

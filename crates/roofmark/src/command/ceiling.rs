@@ -2,10 +2,9 @@
 
 use crate::exit::Exit;
 use crate::pick;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use roofmark_facts::bounds::{Bound, Workload, bound, ceiling};
-use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, BytesPerSecond};
 use roofmark_report::ceiling::{Explained, screen};
 use serde_json::{Value, json};
@@ -76,20 +75,10 @@ fn workload(args: &CeilingArgs) -> Result<Workload> {
     }
     Ok(Workload {
         batch: f64::from(args.batch),
-        cache_element_bytes: cache_element(&args.kv_type)?,
+        cache_element_bytes: pick::cache_element(&args.kv_type)?,
         accepted: args.accepted,
         ..Workload::decode(f64::from(args.depth))
     })
-}
-
-/// Bytes of one cached element.
-fn cache_element(text: &str) -> Result<f64> {
-    let known = ["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "FP8"];
-    let kind = TensorType::ALL.iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
-    match kind.filter(|kind| known.contains(&kind.name())) {
-        Some(kind) => Ok(kind.bits_per_element() / 8.0),
-        None => bail!("--kv-type is `{text}`, expected one of {}", known.join(", ").to_lowercase()),
-    }
 }
 
 fn document(decode: &Explained, prefill: &Explained) -> Value {

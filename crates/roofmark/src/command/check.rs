@@ -1,5 +1,6 @@
 //! `roofmark check`: is that number possible?
 
+use crate::day;
 use crate::exit::Exit;
 use crate::expect::Memory;
 use anyhow::{Context, Result, bail};
@@ -50,7 +51,7 @@ pub fn run(args: &CheckArgs, json: bool) -> Result<Exit> {
     let catalog = Catalog::builtin();
     let lexicon = Lexicon::of(catalog);
     let evidence = Evidence::of(measurements(), catalog);
-    let today = today(args)?;
+    let today = day::today(args.today.as_deref())?.to_string();
     let memory = Memory::default();
     let expect = |question: &Question<'_>| memory.expect(question);
     let library =
@@ -97,14 +98,6 @@ fn input(args: &CheckArgs) -> Result<(String, Vec<u8>)> {
     let file = File::open(&name).with_context(|| format!("failed to open {name}"))?;
     file.take(limit).read_to_end(&mut bytes).with_context(|| format!("failed to read {name}"))?;
     Ok((name, bytes))
-}
-
-fn today(args: &CheckArgs) -> Result<String> {
-    let Some(day) = &args.today else { return Ok(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()) };
-    let date: jiff::civil::Date = day
-        .parse()
-        .with_context(|| format!("failed to read --today {day}: it is no day such as 2026-07-31"))?;
-    Ok(date.to_string())
 }
 
 /// The result as one JSON document.

@@ -1,8 +1,9 @@
 //! `roofmark cost`: what owning a machine costs.
 
 use crate::catalog::catalog;
+use crate::day::today;
 use crate::exit::Exit;
-use crate::ownership::{Ownership, range, today};
+use crate::ownership::{Ownership, range};
 use crate::pick;
 use anyhow::{Result, bail, ensure};
 use clap::Args;

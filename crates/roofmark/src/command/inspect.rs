@@ -8,7 +8,7 @@ use roofmark_facts::gguf::profile;
 use roofmark_facts::profile::Profile;
 use roofmark_facts::table::tensor_table;
 use roofmark_facts::tensor_type::TensorType;
-use roofmark_facts::units::Bytes;
+use roofmark_facts::units::{Bytes, grouped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -199,24 +199,9 @@ fn count(value: f64) -> String {
     if value >= 1e9 { format!("{:.2} B", value / 1e9) } else { format!("{:.1} M", value / 1e6) }
 }
 
-/// Thousands apart.
-fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (98_362_432, "98,362,432")] {
-            assert_eq!(grouped(value), text);
-        }
-    }
 
     #[test]
     fn names_from_files_cannot_steer_a_terminal() {

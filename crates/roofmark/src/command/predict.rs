@@ -11,7 +11,6 @@ use roofmark_facts::machine::Machine;
 use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::shape::Shape;
-use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::BytesPerSecond;
 use roofmark_theory::answer::{Answer, Ask, Split, answer};
 use roofmark_theory::job::Job;
@@ -189,7 +188,7 @@ fn ask(
     ensure!((1..=16).contains(&args.machines), "--machines is {}, expected 1 to 16", args.machines);
     let (engine, backend) = software(args, machine)?;
     let mut job = Job::decode(machine, Arc::clone(&subject.profile), engine, backend, depth).batched(batch);
-    job.cache_element = cache_element(&args.kv_type)?;
+    job.cache_element = pick::cache_element(&args.kv_type)?;
     Ok(Ask {
         job,
         prompt,
@@ -244,16 +243,6 @@ fn link(text: &str) -> Result<BytesPerSecond> {
     match gb_per_s.filter(|rate| *rate > 0.0 && rate.is_finite()) {
         Some(rate) => Ok(BytesPerSecond::from_gb(rate)),
         None => bail!("--link is `{text}`, expected 10gbe, 200gbe, thunderbolt5 or GB/s"),
-    }
-}
-
-/// Bytes of one cached element.
-fn cache_element(text: &str) -> Result<f64> {
-    let known = ["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "FP8"];
-    let kind = TensorType::ALL.iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
-    match kind.filter(|kind| known.contains(&kind.name())) {
-        Some(kind) => Ok(kind.bits_per_element() / 8.0),
-        None => bail!("--kv-type is `{text}`, expected one of {}", known.join(", ").to_lowercase()),
     }
 }
 
