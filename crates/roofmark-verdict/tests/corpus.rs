@@ -33,7 +33,9 @@ fn corpus(folder: &str) -> Vec<Labelled> {
 
 fn labelled(file: &str) -> Vec<Labelled> {
     let mut texts = Vec::new();
-    for section in file.split("=== ").skip(1) {
+    let sections = format!("\n{file}");
+    for section in sections.split("\n=== ").skip(1) {
+        let section = format!("{section}\n");
         let (head, rest) = section.split_once('\n').expect("a head line");
         let (name, format) = head.split_once(' ').expect("a name and a format");
         let at = if rest.starts_with("---\n") { 0 } else { rest.rfind("\n---\n").expect("a rule") + 1 };
