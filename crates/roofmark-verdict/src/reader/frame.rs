@@ -353,6 +353,8 @@ impl Whole<'_> {
             .filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
         let stock = is_native(model.as_deref()) && STOCK.is_match(&self.text[place.clone()]);
         let quant = if stock { Some("MXFP4-BF16".to_owned()) } else { quant };
+        let apple = machines.iter().any(|slug| slug.starts_with("apple"));
+        let engine = frame.engine.filter(|name| machines.is_empty() || apple || !name.contains("mlx"));
         let (phase, prompt) = frame.phase.unwrap_or((Phase::Decode, None));
         let (phase, concurrency) = streams(phase, &frame);
         Some(Claim {
@@ -363,13 +365,13 @@ impl Whole<'_> {
             machines,
             model,
             models,
-            quant: self::quant(quant, frame.engine),
+            quant: self::quant(quant, engine),
             phase,
             concurrency,
             low: rounded(low),
             high: rounded(high),
             context: frame.context.or(prompt),
-            engine: frame.engine.or(frame.bench.then_some("llama.cpp")).map(str::to_owned),
+            engine: engine.or(frame.bench.then_some("llama.cpp")).map(str::to_owned),
             speculation: frame.speculation == Some(true) && phase != Phase::Prefill,
             accepted: frame.accepted,
             devices: devices.unwrap_or(1),
@@ -421,6 +423,12 @@ impl Whole<'_> {
         };
         let named = self.named.iter().rev().filter(|(place, _)| *place < at).take(64);
         named.map(|(_, seen)| seen).find(|seen| made(&seen.machines)).cloned()
+    }
+
+    /// The machine that the text counts so many of, last before `at`: "the four cards".
+    pub(super) fn counted(&self, cards: u32, at: usize) -> Option<MachineSeen> {
+        let before = self.named.iter().rev().filter(|(place, _)| *place < at).take(64);
+        before.map(|(_, seen)| seen).find(|seen| cards > 1 && seen.devices == Some(cards)).cloned()
     }
 
     /// Slugs of the machine that `frame` speaks of.

@@ -682,7 +682,7 @@ impl Finder<'_> {
         let mut phases: Vec<(Range<usize>, What)> = Vec::new();
         for found in PREFILL.captures_iter(part) {
             let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
-            if let Some(whole) = found.name("w").or_else(|| found.get(0)) {
+            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
                 phases.push((
                     self.base + whole.start()..self.base + whole.end(),
                     What::Phase(Phase::Prefill, prompt),
@@ -718,9 +718,9 @@ impl Finder<'_> {
         }
         self.speculation();
         for found in CORES.captures_iter(part) {
-            if let (Some(whole), Some(cores), None) =
-                (found.get(0), found["n"].parse().ok(), found.name("or"))
-            {
+            let Some(whole) = found.get(0) else { continue };
+            let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
+            if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }

@@ -38,7 +38,7 @@ pattern!(
 );
 pattern!(
     /// Chinese, Japanese and Korean: "every second, n tokens".
-    RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
+    RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达|약)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
 );
 pattern!(
     /// A rate without its unit, with a remark that only rates have.
@@ -77,7 +77,7 @@ pattern!(
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
-        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
     )
 );
 pattern!(
@@ -155,7 +155,7 @@ pattern!(
 );
 pattern!(
     /// GPU cores.
-    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|コア|核)\b"
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|コア|核)\b"
 );
 pattern!(
     /// How many cards, without their name.
@@ -187,7 +187,7 @@ pattern!(
 );
 pattern!(
     /// A rise or fall from one rate to another.
-    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
 );
 pattern!(
     /// The unit alone, as column headers and captions write it.
@@ -227,7 +227,7 @@ pattern!(
 );
 pattern!(
     /// A table cell that is one number or range.
-    CELL = r"(?i)^[~≈<>*`\s]*(?P<a>NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
+    CELL = r"(?i)^[~≈<>*`\s]*(?P<a>\d{1,3}(?: \d{3})+(?:[.,]\d+)?|NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
 );
 pattern!(
     /// A format that states its width, before a width in bits.
@@ -252,7 +252,7 @@ pattern!(
 );
 pattern!(
     /// A number behind a verb that rates stand behind, without a unit.
-    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|kommt auf|schafft|erreicht|liefert|atteint|alcanza|llega a|arriva a)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
+    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
 );
 pattern!(
     /// What may follow such a number.
@@ -305,4 +305,8 @@ pattern!(
 pattern!(
     /// Column headers of llama-bench's exports: tokens of the prompt, tokens generated.
     BENCH_COLUMN = r"^n_(?:(?P<prompt>prompt)|gen)$"
+);
+pattern!(
+    /// Memory that belongs to a machine named before.
+    MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
 );

@@ -424,6 +424,12 @@ impl Scope<'_> {
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
+            let before = |mention: &&Mention| mention.end <= part.mentions[group.rates[0]].start;
+            if group.from_to && local.speculation.is_none() {
+                local.speculation = part.mentions.iter().rev().filter(before).find_map(|mention| {
+                    if let What::Speculation(on) = mention.what { Some(on) } else { None }
+                });
+            }
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
@@ -488,6 +494,9 @@ impl Scope<'_> {
         if let Some(found) = maker.and_then(|found| found.name("name"))
             && let Some(machine) = self.whole.of_maker(&found.as_str().to_lowercase(), part.range.start)
         {
+            seen.machine = Some(machine);
+        }
+        if let Some(machine) = around.cards().and_then(|cards| self.whole.counted(cards, part.range.start)) {
             seen.machine = Some(machine);
         }
         if around.mentions.iter().any(|mention| mention.what == What::HostOnly)
@@ -563,6 +572,10 @@ impl Scope<'_> {
         if self.whole.universal.quant.is_some() {
             said.quant = None;
         }
+        if let (Some(machine), Some(found), None) = (&mut frame.machine, MEMORY.captures(text), &said.machine)
+        {
+            machine.memory = machine.memory.or_else(|| found["n"].parse().ok());
+        }
         let unit = frame.unit;
         let phase = frame.phase;
         frame.update(said, label);
@@ -586,6 +599,7 @@ impl Scope<'_> {
             let mut frame = seen.clone();
             if count > 1 {
                 group.align(part, at, &mut frame);
+                frame.forecast = frame.forecast.filter(|_| !group.from_to || at + 1 == count);
             }
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
@@ -607,7 +621,8 @@ impl Scope<'_> {
         let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
             clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
         });
-        denied && !excused || WISH.is_match(clause)
+        let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
+        denied && !excused || WISH.is_match(wish)
     }
 
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
@@ -650,12 +665,14 @@ fn floor(text: &str, mut at: usize) -> usize {
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
     let heads = text.trim_end().trim_end_matches(['*', '_']).ends_with([':', '：']);
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
+    let caption = text.len() < 80 && !text.trim_end().ends_with(['.', '!', '?', '。', '！', '？']);
     let quantity = |mention: &Mention| {
         matches!(mention.what, What::Streams(_) | What::Context(_))
             && (mention.start <= begin + 2 || mention.end + 2 >= part.range.end)
     };
     ENGINE_LABEL.is_match(text)
         || heads
+        || caption && text.contains([',', '(', '|', '/']) && !part.mentions.is_empty()
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
@@ -680,7 +697,8 @@ fn trailing_context(text: &str, part: &Part) -> Option<u64> {
     });
     let (mention, tokens) = contexts.next().filter(|(mention, _)| mention.start > rate)?;
     let rest = text.get(mention.end..part.range.end)?.trim();
-    let remark = text.get(rate..mention.start)?.trim_end().ends_with([',', '(', ';', '，', '（']);
+    let remark =
+        text.get(rate..mention.start)?.trim_end().ends_with([',', '(', ';', '，', '（', '/', '|', '•', '·']);
     (contexts.next().is_none() && remark && rest.len() <= 2).then_some(tokens)
 }
 
@@ -751,11 +769,17 @@ impl Segment {
     /// Pairs the `at`-th of several rates with the `at`-th of as many machines, models or quantizations before them.
     fn align(&self, part: &Part, at: usize, frame: &mut Frame) {
         let around = self.around(part);
-        let before: Vec<Mention> =
-            around.mentions.iter().filter(|mention| mention.end <= around.start).cloned().collect();
+        let (before, after): (Vec<Mention>, Vec<Mention>) = around
+            .mentions
+            .iter()
+            .filter(|mention| mention.end <= around.start || mention.start >= around.end)
+            .cloned()
+            .partition(|mention| mention.end <= around.start);
         let nth = |same: fn(&What) -> bool| {
-            let list: Vec<&Mention> = before.iter().filter(|mention| same(&mention.what)).collect();
-            (list.len() == self.rates.len()).then(|| list[at].clone())
+            [&before, &after].into_iter().find_map(|side| {
+                let list: Vec<&Mention> = side.iter().filter(|mention| same(&mention.what)).collect();
+                (list.len() == self.rates.len()).then(|| list[at].clone())
+            })
         };
         let one = |mention: Option<Mention>| {
             mention.map(|mention| Around { mentions: &[mention], start: usize::MAX, end: usize::MAX }.frame())

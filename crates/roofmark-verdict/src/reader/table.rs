@@ -141,7 +141,7 @@ impl Table<'_> {
         let batched_bench = columns.iter().any(|column| {
             column.role == Role::Rate && column.frame.phase.is_some_and(|(phase, _)| phase == Phase::Prefill)
         }) && self.rows[0].iter().any(|cell| self.cell(cell).contains("S_TG"));
-        for (at, column) in columns.iter_mut().enumerate().skip(1) {
+        for (at, column) in columns.iter_mut().enumerate() {
             let entity = column.frame.machine.is_some()
                 || column.frame.model.is_some()
                 || column.frame.quant.is_some()
@@ -219,7 +219,7 @@ impl Table<'_> {
                 || column.frame.model.is_some()
                 || column.frame.quant.is_some();
             let plain = column.role == Role::Rate || told && at > 0 && entity;
-            self.rate_cell(cell, plain && (at > 0 || column.frame.unit), column, &frame, &place, claims);
+            self.rate_cell(cell, plain && (at > 0 || entity), column, &frame, &place, claims);
         }
     }
 
