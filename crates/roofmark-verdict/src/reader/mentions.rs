@@ -208,7 +208,12 @@ impl Finder<'_> {
         {
             return None;
         }
-        if written == "spark" && !self.before(range.start, 8).to_lowercase().ends_with("dgx ") {
+        let joined = self.before(range.start, 2);
+        let inside = joined.ends_with('-') && joined.starts_with(char::is_alphabetic);
+        if written.len() <= 2 && inside {
+            return None;
+        }
+        if written == "spark" && !self.is_spark(range) {
             return None;
         }
         Some(What::Machine {
@@ -216,6 +221,13 @@ impl Finder<'_> {
             devices: self.devices(range),
             memory: self.memory(range),
         })
+    }
+
+    /// Whether the bare word "spark" is the machine: behind its maker's word, or a label of its own.
+    fn is_spark(&self, range: &Range<usize>) -> bool {
+        let line = self.before(range.start, 40).rsplit('\n').next().unwrap_or_default().to_lowercase();
+        let label = self.after(range.end, 4).trim_start().starts_with([':', '→', '=', '-', '–']);
+        line.ends_with("dgx ") || line.trim_matches([' ', '-', '*', '•']).is_empty() && label
     }
 
     /// Whether a bare number is the name of a card: no price, no unit behind it.
@@ -291,6 +303,9 @@ impl Finder<'_> {
         }
         let after = self.after(range.end, 14).to_lowercase();
         let after = after.trim_start_matches([' ', '(', 's']);
+        if after.starts_with("pair") || after.starts_with("duo") {
+            return Some(2);
+        }
         if let Some(rest) = after.strip_prefix(['x', '×'])
             && let Some(count) =
                 rest.trim_start().chars().next().and_then(|sign| sign.to_digit(10)).filter(|count| *count > 0)
@@ -300,7 +315,7 @@ impl Finder<'_> {
         if let [count @ b'2'..=b'8', b'x', b'0'..=b'9', ..] = after.as_bytes() {
             return Some(u32::from(count - b'0'));
         }
-        let mut words = before.rsplit(|sign: char| !sign.is_alphanumeric());
+        let mut words = before.trim_end_matches('-').rsplit(|sign: char| !sign.is_alphanumeric());
         let last = words.next()?;
         let adjective =
             !["on", "with", "of", "and", "the", "a", "per", "for", "my", "x", "in", "at", "to", ""]
@@ -390,10 +405,11 @@ impl Finder<'_> {
                 self.push(a.start..unit.end, What::Rate { low, high: second, group });
             }
             Some(low)
-                if !matches!(
-                    separator.as_str(),
-                    "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
-                ) =>
+                if self.is_moved(&a, &separator)
+                    || !matches!(
+                        separator.as_str(),
+                        "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
+                    ) =>
             {
                 self.list_before(&a, group);
                 self.take(a.start..unit.end);
@@ -418,14 +434,23 @@ impl Finder<'_> {
         }
     }
 
+    /// Whether two numbers are where a rate came from and where it went: "went from 28 to 62".
+    fn is_moved(&self, a: &Range<usize>, separator: &str) -> bool {
+        let before = self.before(a.start, 60).to_lowercase();
+        let start = before.trim_end().rsplit(' ').next().unwrap_or_default();
+        let own = usize::from(start == "from");
+        matches!(separator, "to" | "a" | "à" | "auf")
+            && matches!(start, "from" | "de" | "von" | "da")
+            && MOTION.find_iter(&before).count() > own
+    }
+
     /// Whether two numbers before one unit are the ends of a range rather than two rates.
     fn is_range(&self, a: &Range<usize>, separator: &str, low: f64, high: f64) -> bool {
         let before = self.before(a.start, 60).to_lowercase();
         let between = ["between", "zwischen", "entre", "tra", "von", "de", "from", "desde", "des"]
             .iter()
             .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
-        let moved =
-            separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
+        let moved = self.is_moved(a, separator);
         let joined = is_lead(separator)
             || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
         low <= high
@@ -644,7 +669,7 @@ impl Finder<'_> {
     }
 
     fn context(&self, found: &Captures<'_>) -> Option<u64> {
-        if found.name("zero").is_some() {
+        if found.name("zero").or_else(|| found.name("naught")).is_some() {
             return Some(0);
         }
         let (number, kilo) =
@@ -695,8 +720,19 @@ impl Finder<'_> {
         }
         phases.sort_by_key(|(range, _)| range.start);
         let mut end = 0;
+        let contexts: Vec<Range<usize>> = self
+            .mentions
+            .iter()
+            .filter(|mention| matches!(mention.what, What::Context(_)))
+            .map(|mention| mention.start..mention.end)
+            .collect();
         for (range, what) in phases {
-            if range.start >= end {
+            let length = contexts
+                .iter()
+                .any(|context| context.start <= range.start && range.end <= context.end + 2)
+                || self.part[range.start - self.base..range.end - self.base].eq_ignore_ascii_case("input")
+                    && self.after(range.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
+            if range.start >= end && !length {
                 end = range.end;
                 if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
                     self.push(range.clone(), What::BenchName);
@@ -725,7 +761,10 @@ impl Finder<'_> {
             }
         }
         for found in CARDS.captures_iter(part) {
-            let Some(written) = found.name("n").or_else(|| found.name("both")) else { continue };
+            let Some(written) = found.name("n").or_else(|| found.name("both")).or_else(|| found.name("tp"))
+            else {
+                continue;
+            };
             let written = written.as_str().to_lowercase();
             let count = written.parse().ok().or_else(|| count_word(&written));
             if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))

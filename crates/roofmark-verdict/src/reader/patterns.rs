@@ -20,7 +20,7 @@ const UNIT: &str = concat!(
     r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
     r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
     r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|с(?:ек(?:унду)?)?\b|秒|초)",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?\b|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
@@ -73,7 +73,7 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|lus?|traités?|leídos?|procesados?|letti?|elaborati?)\b",
+        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)\b",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
@@ -106,7 +106,7 @@ pattern!(
 );
 pattern!(
     /// Words for generating tokens.
-    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generierung|generación|output speed|token gen)\b|解码|デコード"
+    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|output speed|token gen)\b|解码|デコード"
 );
 pattern!(
     /// A number of streams.
@@ -148,9 +148,9 @@ pattern!(
 pattern!(
     /// Tokens of context.
     CONTEXT = concat!(
-        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
+        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
-        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|\bà|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
+        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|\bà|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
     )
 );
 pattern!(
@@ -159,7 +159,7 @@ pattern!(
 );
 pattern!(
     /// How many cards, without their name.
-    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b"
+    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b|\b(?:TP[- =]?|tensor[- ]parallel(?:[- ]size)?\s*(?:of\s*|=|:)?\s*)(?P<tp>[1-8])\b"
 );
 pattern!(
     /// Weights held in host memory.
@@ -175,7 +175,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -187,7 +187,7 @@ pattern!(
 );
 pattern!(
     /// A rise or fall from one rate to another.
-    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|pas[ée]|pass[ée]|passato|subi[óo]|gestiegen|sinkt|fiel|passe|sube|from)\b"
 );
 pattern!(
     /// The unit alone, as column headers and captions write it.
@@ -219,7 +219,7 @@ pattern!(
 );
 pattern!(
     /// Column headers of the number of streams.
-    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|users|streams|clients|requests|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
+    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
 );
 pattern!(
     /// Column headers of the context.
@@ -309,4 +309,16 @@ pattern!(
 pattern!(
     /// Memory that belongs to a machine named before.
     MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
+);
+pattern!(
+    /// What turns a denial into what happens instead.
+    INSTEAD = r"(?i)\b(?:but|and|so|aber|sondern|mais|pero)\s+(?:(?:it|only|still|instead|then)\s+)*(?:drop|f[ae]ll|manage|get|got|run|ran|slow|crawl|settle|do|did)"
+);
+pattern!(
+    /// Column headers of a machine's GPU cores.
+    CORES_LABEL = r"(?i)^(?:gpu[ _-]?)?(?:cores?|kerne|cœurs|núcleos)$"
+);
+pattern!(
+    /// Work that is no inference of a language model's text.
+    OTHER_WORK = r"(?i)\b(?:embeddings?|fine-?tun\w*|trained|training|tokenizer|rerank\w*)\b"
 );

@@ -88,18 +88,20 @@ fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<
 
 /// Numbers without a unit are rates where the sentence or the one before it tells rates, else nothing.
 fn settle_bare(parts: &mut [Part]) {
-    let mut told = false;
+    let mut told = 0usize;
     for part in parts {
-        told |= has_rate(&part.mentions);
+        if has_rate(&part.mentions) {
+            told = 3;
+        }
         for (at, mention) in part.mentions.iter_mut().enumerate() {
             if let What::Bare(rate) = mention.what
-                && told
+                && told > 0
             {
                 mention.what = What::Rate { low: rate, high: rate, group: usize::MAX - at };
             }
         }
         part.mentions.retain(|mention| !matches!(mention.what, What::Bare(_)));
-        told = has_rate(&part.mentions);
+        told = if has_rate(&part.mentions) { 2 } else { told.saturating_sub(1) };
     }
 }
 
@@ -118,8 +120,8 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
         let range = part.range.start + a.start()..part.range.start + found.name("b").unwrap_or(a).end();
         let before = text[part.range.start..range.start].trim_end_matches([' ', '~', '≈', '*']);
         let behind = part.range.start + before.len();
-        let label =
-            before.ends_with([':', '=', '–', '—', '：']) && (is_named || !OTHER_LABEL.is_match(before));
+        let label = before.ends_with([':', '=', '–', '—', '：', '→', '>'])
+            && (is_named || !OTHER_LABEL.is_match(before));
         let named = mentions.iter().any(|mention| mention.end == behind) || label;
         let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
         if named && free {
@@ -189,6 +191,7 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
                     model: said.model,
                     ..Frame::default()
                 });
+                universal.context = universal.context.or(said.context);
             }
         }
     }
@@ -506,6 +509,30 @@ impl Scope<'_> {
         }
     }
 
+    /// Of two rates that lead from one to the other, the first is the replaced machine's.
+    fn swapped(&self, part: &Part, group: &Segment, at: usize, frame: &mut Frame) {
+        let own =
+            group.around(part).mentions.iter().any(|mention| matches!(mention.what, What::Machine { .. }));
+        if let (Some((old, new)), true, false) = (&self.swap, group.from_to && group.rates.len() == 2, own) {
+            frame.machine = Some(if at == 0 { old.clone() } else { new.clone() });
+        }
+    }
+
+    /// The phase of two bare rates in the order in which the text has told two phases: "890 and 71 tok/s". Prompts are
+    /// read several times faster than tokens are generated.
+    fn paired(&self, part: &Part, group: &Segment, at: usize) -> Option<(Phase, Option<u64>)> {
+        let rate = |at: usize| match part.mentions[group.rates[at]].what {
+            What::Rate { low, .. } => low,
+            _ => 0.0,
+        };
+        let told = self
+            .claims
+            .last_chunk::<2>()
+            .is_some_and(|[first, second]| (first.phase, second.phase) == (Phase::Prefill, Phase::Decode));
+        (told && group.rates.len() == 2 && rate(0) > 3.0 * rate(1))
+            .then_some((if at == 0 { Phase::Prefill } else { Phase::Decode }, None))
+    }
+
     /// Notes which machine of two replaces the other; whether there are such.
     fn note_swap(&mut self, part: &Part, text: &str) -> bool {
         let machines: Vec<MachineSeen> = part.mentions.iter().filter_map(super::frame::machine_of).collect();
@@ -593,13 +620,16 @@ impl Scope<'_> {
             }
             let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
             let hosted = HOSTED.is_match(&self.whole.text[part.range.clone()]);
-            if hosted && !part.mentions.iter().any(machine) {
+            let clause = &self.whole.text[group.range.start..group.range.end.min(part.range.end)];
+            if hosted && !part.mentions.iter().any(machine) || OTHER_WORK.is_match(clause) {
                 continue;
             }
             let mut frame = seen.clone();
             if count > 1 {
                 group.align(part, at, &mut frame);
                 frame.forecast = frame.forecast.filter(|_| !group.from_to || at + 1 == count);
+                self.swapped(part, group, at, &mut frame);
+                frame.phase = frame.phase.or_else(|| self.paired(part, group, at));
             }
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
@@ -619,7 +649,8 @@ impl Scope<'_> {
             .iter()
             .any(|words| clause.to_lowercase().contains(words));
         let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
-            clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
+            let after = &clause[found.end()..];
+            after.split_whitespace().count() <= 9 && !after.contains(" but ") && !INSTEAD.is_match(after)
         });
         let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
         denied && !excused || WISH.is_match(wish)
@@ -832,7 +863,7 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
 fn is_lead(gap: &str) -> bool {
     matches!(
         gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
-        "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
+        "to" | "→" | "->" | "=>" | "auf" | "a" | "à" | "up to" | "⇒"
     )
 }
 
