@@ -4,8 +4,11 @@ use super::numbers::NUMBER;
 use regex::Regex;
 use std::sync::LazyLock;
 
+/// Word boundaries are those of ASCII: Unicode's would keep the fast automaton from any text with a dash or a quotation
+/// mark in it. A word that starts or ends in an accented letter must not lean on one.
 fn compile(pattern: &str) -> Regex {
-    Regex::new(&pattern.replace("NUM", NUMBER).replace("UNIT", UNIT)).expect("the pattern is valid")
+    let whole = pattern.replace("NUM", NUMBER).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
+    Regex::new(&whole.replace("\\b", "(?-u:\\b)")).expect("the pattern is valid")
 }
 
 macro_rules! pattern {
@@ -20,7 +23,7 @@ const UNIT: &str = concat!(
     r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
     r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
     r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?\b|秒|초)",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
@@ -28,7 +31,7 @@ pattern!(
     /// A rate, or a range of rates, before its unit.
     RATE = concat!(
         r"(?i)(?P<a>(?-u:\b)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?-u:\b)|NUM)(?P<ak>k\b)?\+?(?:-?ish\b|\s+(?:or so|odd)\b)?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
-        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
+        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|à|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
         r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
     )
 );
@@ -73,7 +76,7 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)\b",
+        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
@@ -150,7 +153,7 @@ pattern!(
     CONTEXT = concat!(
         r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
-        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|\bà|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
+        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|à|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
     )
 );
 pattern!(
@@ -187,7 +190,7 @@ pattern!(
 );
 pattern!(
     /// A rise or fall from one rate to another.
-    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|pas[ée]|pass[ée]|passato|subi[óo]|gestiegen|sinkt|fiel|passe|sube|from)\b"
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|pase|passe|passato|subio|gestiegen|sinkt|fiel|passe|sube|from)\b|\b(?:pass?é|subió)"
 );
 pattern!(
     /// The unit alone, as column headers and captions write it.
@@ -195,11 +198,12 @@ pattern!(
 );
 pattern!(
     /// Column headers and row labels of rates without a unit.
-    RATE_LABEL = r"(?i)\b(?:speed|throughput|decode|generation|prefill|pp\s?\d+|tg\s?\d+|tps|geschwindigkeit|vitesse|velocidad|velocità|rate)\b|速度|吞吐"
+    RATE_LABEL = r"(?i)\b(?:speed|throughput|decode|generation|prefill|pp\s?\d+|tg\s?\d+|tps|geschwindigkeit|vitesse|velocidad|rate)\b|velocità|速度|吞吐"
 );
 pattern!(
-    /// Column headers and row labels of what is no rate.
-    OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen)\b|[$€£]|价格|显存|内存|功耗|首字"
+    /// Column headers and row labels of what is no rate. Its words are short: Unicode's boundaries keep them out of longer
+    /// ones such as "Gerät".
+    OTHER_LABEL = r"(?i)\<(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen)\>|[$€£]|价格|显存|内存|功耗|首字"
 );
 pattern!(
     /// Column headers of prompt rates.
@@ -207,7 +211,7 @@ pattern!(
 );
 pattern!(
     /// Sentences that begin with the circumstances of all their rates.
-    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
+    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|a)\b|^[\W_]*à\s"
 );
 pattern!(
     /// Weights as their maker released them.
