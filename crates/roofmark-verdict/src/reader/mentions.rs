@@ -644,7 +644,8 @@ impl Finder<'_> {
         for found in CONTEXT.captures_iter(part) {
             let Some(whole) = found.get(0) else { continue };
             let range = self.base + whole.start()..self.base + whole.end();
-            if let Some(tokens) = self.context(&found).filter(|_| self.is_free(&range)) {
+            let capacity = CAPACITY.is_match(self.before(range.start, 32));
+            if let Some(tokens) = self.context(&found).filter(|_| !capacity && self.is_free(&range)) {
                 self.push(range, What::Context(tokens));
             }
         }
@@ -761,10 +762,8 @@ impl Finder<'_> {
             }
         }
         for found in CARDS.captures_iter(part) {
-            let Some(written) = found.name("n").or_else(|| found.name("both")).or_else(|| found.name("tp"))
-            else {
-                continue;
-            };
+            let names = ["n", "both", "tp", "alone", "twin"];
+            let Some(written) = names.iter().find_map(|name| found.name(name)) else { continue };
             let written = written.as_str().to_lowercase();
             let count = written.parse().ok().or_else(|| count_word(&written));
             if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))
@@ -839,7 +838,8 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双" => 2,
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双"
+        | "双卡" | "雙卡" => 2,
         "three" | "triple" | "drei" | "trois" | "tres" => 3,
         "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
         "five" => 5,
@@ -847,7 +847,7 @@ fn count_word(word: &str) -> Option<u64> {
         "eight" | "acht" | "huit" | "ocho" => 8,
         "ten" => 10,
         "sixteen" => 16,
-        "single" | "one" => 1,
+        "single" | "one" | "单卡" | "單卡" => 1,
         _ => return None,
     })
 }

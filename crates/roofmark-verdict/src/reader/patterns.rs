@@ -142,7 +142,7 @@ pattern!(
 );
 pattern!(
     /// Speculative decoding.
-    SPECULATION = r"(?i)\b(?:speculat(?:ive|ion)\w*|spec[- ]dec(?:ode|oding)?|draft(?:er)?[- ]model|MTP|EAGLE(?:-?\d)?|Medusa|DFlash|DSpark|lookahead decoding|multi-token prediction|spekulativ\w*)\b|投机|推测解码|投機的"
+    SPECULATION = r"(?i)\b(?:speculat(?:ive|ion)\w*|spec[- ]dec(?:ode|oding)?|draft(?:er)?[- ]model|(?:as|with|using|no|without) (?:an? |the )?draft|MTP|EAGLE(?:-?\d)?|Medusa|DFlash|DSpark|lookahead decoding|multi-token prediction|spekulativ\w*)\b|投机|推测解码|投機的"
 );
 pattern!(
     /// Mean accepted length.
@@ -162,7 +162,7 @@ pattern!(
 );
 pattern!(
     /// How many cards, without their name.
-    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b|\b(?:TP[- =]?|tensor[- ]parallel(?:[- ]size)?\s*(?:of\s*|=|:)?\s*)(?P<tp>[1-8])\b"
+    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b|\b(?:TP[- =]?|tensor[- ]parallel(?:[- ]size)?\s*(?:of\s*|=|:)?\s*)(?P<tp>[1-8])\b|(?P<alone>[单單]卡)|(?P<twin>[双雙]卡)"
 );
 pattern!(
     /// Weights held in host memory.
@@ -325,4 +325,8 @@ pattern!(
 pattern!(
     /// Work that is no inference of a language model's text.
     OTHER_WORK = r"(?i)\b(?:embeddings?|fine-?tun\w*|trained|training|tokenizer|rerank\w*)\b"
+);
+pattern!(
+    /// Words before a context that could be held, not that was.
+    CAPACITY = r"(?i)\b(?:fits?|fitting|supports?|room for|max(?:imum)?|enough for|capable of)\b[^.;:]{0,16}$"
 );

@@ -39,6 +39,7 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
         headings: Vec::new(),
         items: Vec::new(),
         rebuffed: rebuffed(&document.text, &parts),
+        pair: None,
         claims: Vec::new(),
         sentences: Vec::new(),
     };
@@ -117,7 +118,14 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
         let value =
             |name: &str| numbers::value(found.name(name)?.as_str(), decimal).filter(|value| *value > 0.0);
         let (Some(a), Some(low)) = (found.name("a"), value("a")) else { continue };
-        let range = part.range.start + a.start()..part.range.start + found.name("b").unwrap_or(a).end();
+        let own = part.range.start + a.start()..part.range.start + a.end();
+        let named_by = |mention: &Mention| mention.start < own.end && mention.end > own.start;
+        let second = found.name("b").zip(value("b")).filter(|_| part.mentions.iter().any(named_by));
+        let ((a, low), b) = match second {
+            Some(second) => (second, None),
+            None => ((a, low), found.name("b")),
+        };
+        let range = part.range.start + a.start()..part.range.start + b.unwrap_or(a).end();
         let before = text[part.range.start..range.start].trim_end_matches([' ', '~', '≈', '*']);
         let behind = part.range.start + before.len();
         let label = before.ends_with([':', '=', '–', '—', '：', '→', '>'])
@@ -305,6 +313,8 @@ struct Scope<'a> {
     items: Vec<(usize, Frame)>,
     /// Starts of statements that the text rebuffs.
     rebuffed: Vec<usize>,
+    /// The larger of two rates that are one of the prompt and one of generation.
+    pair: Option<f64>,
     claims: Vec<Claim>,
     sentences: Vec<Sentence>,
 }
@@ -421,6 +431,7 @@ impl Scope<'_> {
         }
         let groups = segments(self.whole.text, part);
         let mut previous: Option<Frame> = None;
+        self.pair = self.larger_of_pair(part);
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
@@ -518,19 +529,27 @@ impl Scope<'_> {
         }
     }
 
-    /// The phase of two bare rates in the order in which the text has told two phases: "890 and 71 tok/s". Prompts are
-    /// read several times faster than tokens are generated.
-    fn paired(&self, part: &Part, group: &Segment, at: usize) -> Option<(Phase, Option<u64>)> {
-        let rate = |at: usize| match part.mentions[group.rates[at]].what {
-            What::Rate { low, .. } => low,
-            _ => 0.0,
-        };
-        let told = self
-            .claims
-            .last_chunk::<2>()
-            .is_some_and(|[first, second]| (first.phase, second.phase) == (Phase::Prefill, Phase::Decode));
-        (told && group.rates.len() == 2 && rate(0) > 3.0 * rate(1))
-            .then_some((if at == 0 { Phase::Prefill } else { Phase::Decode }, None))
+    /// The larger of the two rates of a sentence that names no phase, where the text has just told a rate of the prompt
+    /// and one of generation: "890 and 71 tok/s". Prompts are read several times faster than tokens are generated.
+    fn larger_of_pair(&self, part: &Part) -> Option<f64> {
+        let rates: Vec<f64> = part
+            .mentions
+            .iter()
+            .filter_map(|mention| if let What::Rate { low, .. } = mention.what { Some(low) } else { None })
+            .collect();
+        let [first, second] = rates.as_slice() else { return None };
+        let named =
+            part.mentions.iter().any(|mention| matches!(mention.what, What::Phase(..) | What::Streams(_)));
+        let told = self.claims.last_chunk::<2>().is_some_and(|[one, other]| {
+            [one, other].iter().filter(|claim| claim.phase == Phase::Prefill).count() == 1
+        });
+        let (low, high) = (first.min(*second), first.max(*second));
+        (told && !named && high > 3.0 * low).then_some(high)
+    }
+
+    fn paired(&self, rate: &Mention) -> Option<(Phase, Option<u64>)> {
+        let (What::Rate { low, .. }, Some(larger)) = (&rate.what, self.pair) else { return None };
+        Some((if *low >= larger { Phase::Prefill } else { Phase::Decode }, None))
     }
 
     /// Notes which machine of two replaces the other; whether there are such.
@@ -629,8 +648,8 @@ impl Scope<'_> {
                 group.align(part, at, &mut frame);
                 frame.forecast = frame.forecast.filter(|_| !group.from_to || at + 1 == count);
                 self.swapped(part, group, at, &mut frame);
-                frame.phase = frame.phase.or_else(|| self.paired(part, group, at));
             }
+            frame.phase = frame.phase.or_else(|| self.paired(rate));
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
             {
@@ -767,7 +786,8 @@ fn ends_in_remark(text: &str, part: &Part) -> bool {
         return false;
     };
     let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
-    tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
+    let before = tail.split('(').next().unwrap_or_default();
+    !before.contains([',', ';', ':']) && tail.ends_with(')') && tail.matches('(').count() == 1
 }
 
 /// A stretch of a sentence with the rates that stand in it together.
