@@ -118,6 +118,22 @@ impl Frame {
         frame
     }
 
+    /// What a sentence with rates, the last of which is under `last`, leaves for what follows it.
+    pub(super) fn follow(&mut self, last: Self) {
+        let machine = last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| self.machine.take());
+        *self = Self {
+            machine,
+            model: last.model,
+            quant: last.quant,
+            engine: last.engine,
+            context: self.context,
+            streams: self.streams,
+            phase: self.phase,
+            unit: self.unit,
+            ..Self::default()
+        };
+    }
+
     /// What a statement without rates leaves for what follows it.
     pub(super) fn update(&mut self, said: Self, lasting: bool) {
         let outer = std::mem::take(self);

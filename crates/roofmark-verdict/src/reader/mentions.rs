@@ -556,7 +556,7 @@ impl Finder<'_> {
         for found in QUANT_OTHER.captures_iter(part) {
             if let (Some(whole), Some(name)) = (found.get(0), quant_other(&found)) {
                 let range = self.base + whole.start()..self.base + whole.end();
-                let bus = self.after(range.end, 6).trim_start().starts_with("bus");
+                let bus = self.after(range.end, 6).trim_start().starts_with("bus") || self.is_peak(&range);
                 let repeated = found.name("bits").is_some() && self.beside_format(&range);
                 if !bus && !repeated {
                     let name = self.mlx_bits(&range, &name).unwrap_or(name);
@@ -567,6 +567,12 @@ impl Finder<'_> {
         self.contexts();
         self.prompts();
         self.streams();
+    }
+
+    /// Whether a number format is that of a device's peak: `1 PFLOP FP4`, `FP8 TOPS`.
+    fn is_peak(&self, range: &Range<usize>) -> bool {
+        let near = [self.before(range.start, 10), self.after(range.end, 10)].map(str::to_lowercase);
+        near.iter().any(|words| words.contains("flop") || words.contains("tops"))
     }
 
     /// Whether a width in bits only repeats the width of a format named beside it: `4-bit AWQ`, `AWQ (4 bits)`.
@@ -704,43 +710,7 @@ impl Finder<'_> {
     }
 
     fn circumstances(&mut self) {
-        let part = self.part;
-        let mut phases: Vec<(Range<usize>, What)> = Vec::new();
-        for found in PREFILL.captures_iter(part) {
-            let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
-            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
-                phases.push((
-                    self.base + whole.start()..self.base + whole.end(),
-                    What::Phase(Phase::Prefill, prompt),
-                ));
-            }
-        }
-        for found in DECODE.find_iter(part) {
-            phases
-                .push((self.base + found.start()..self.base + found.end(), What::Phase(Phase::Decode, None)));
-        }
-        phases.sort_by_key(|(range, _)| range.start);
-        let mut end = 0;
-        let contexts: Vec<Range<usize>> = self
-            .mentions
-            .iter()
-            .filter(|mention| matches!(mention.what, What::Context(_)))
-            .map(|mention| mention.start..mention.end)
-            .collect();
-        for (range, what) in phases {
-            let length = contexts
-                .iter()
-                .any(|context| context.start <= range.start && range.end <= context.end + 2)
-                || self.part[range.start - self.base..range.end - self.base].eq_ignore_ascii_case("input")
-                    && self.after(range.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
-            if range.start >= end && !length {
-                end = range.end;
-                if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
-                    self.push(range.clone(), What::BenchName);
-                }
-                self.push(range, what);
-            }
-        }
+        self.phases();
         for (pattern, what) in [
             (&*BATCHED, What::Batched),
             (&*AGGREGATE, What::Aggregate),
@@ -749,30 +719,82 @@ impl Finder<'_> {
             (&*HOST_ONLY, What::HostOnly),
             (&*MODAL, What::Modal),
         ] {
-            for found in pattern.find_iter(part) {
+            for found in pattern.find_iter(self.part) {
                 self.push(self.base + found.start()..self.base + found.end(), what.clone());
             }
         }
         self.speculation();
-        for found in CORES.captures_iter(part) {
+        self.counts();
+        for date in dates::find(self.part, self.base) {
+            self.push(date.start..date.end, What::Date(date));
+        }
+    }
+
+    fn phases(&mut self) {
+        let mut end = 0;
+        for (range, what) in self.named_phases() {
+            if range.start < end || self.is_length(&range) {
+                continue;
+            }
+            end = range.end;
+            if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
+                self.push(range.clone(), What::BenchName);
+            }
+            self.push(range, what);
+        }
+    }
+
+    /// Words for phases in order; a number behind `pp` that is a rate of its own is not part of the word.
+    fn named_phases(&self) -> Vec<(Range<usize>, What)> {
+        let mut phases: Vec<(Range<usize>, What)> = Vec::new();
+        for found in PREFILL.captures_iter(self.part) {
+            let free = |n: &regex::Match<'_>| self.is_free(&(self.base + n.start()..self.base + n.end()));
+            let number = found.name("n");
+            let prompt = number.filter(free).and_then(|n| n.as_str().parse().ok());
+            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
+                let end = number.filter(|n| !free(n)).map_or(whole.end(), |n| n.start());
+                let range = self.base + whole.start()..self.base + end;
+                phases.push((range, What::Phase(Phase::Prefill, prompt)));
+            }
+        }
+        for found in DECODE.find_iter(self.part) {
+            let range = self.base + found.start()..self.base + found.end();
+            phases.push((range, What::Phase(Phase::Decode, None)));
+        }
+        phases.sort_by_key(|(range, _)| range.start);
+        phases
+    }
+
+    /// Whether a word for the prompt only states its length: `1k prompt:`, `input 1k`.
+    fn is_length(&self, word: &Range<usize>) -> bool {
+        let context = |mention: &Mention| {
+            matches!(mention.what, What::Context(_))
+                && mention.start <= word.start
+                && word.end <= mention.end + 2
+        };
+        let input = self.part[word.start - self.base..word.end - self.base].eq_ignore_ascii_case("input");
+        let number = self.after(word.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
+        self.mentions.iter().any(context) || input && number
+    }
+
+    /// Cores of a machine and cards without their name.
+    fn counts(&mut self) {
+        for found in CORES.captures_iter(self.part) {
             let Some(whole) = found.get(0) else { continue };
             let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
             if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }
-        for found in CARDS.captures_iter(part) {
+        for found in CARDS.captures_iter(self.part) {
             let names = ["n", "both", "tp", "alone", "twin"];
-            let Some(written) = names.iter().find_map(|name| found.name(name)) else { continue };
+            let written = names.iter().find_map(|name| found.name(name));
+            let Some((whole, written)) = found.get(0).zip(written) else { continue };
             let written = written.as_str().to_lowercase();
             let count = written.parse().ok().or_else(|| count_word(&written));
-            if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))
-            {
+            if let Some(count) = count.filter(|count| (1..=16).contains(count)) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cards(count as u32));
             }
-        }
-        for date in dates::find(part, self.base) {
-            self.push(date.start..date.end, What::Date(date));
         }
     }
 

@@ -438,12 +438,7 @@ impl Scope<'_> {
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
-            let before = |mention: &&Mention| mention.end <= part.mentions[group.rates[0]].start;
-            if group.from_to && local.speculation.is_none() {
-                local.speculation = part.mentions.iter().rev().filter(before).find_map(|mention| {
-                    if let What::Speculation(on) = mention.what { Some(on) } else { None }
-                });
-            }
+            local.speculation = local.speculation.or_else(|| group.speculation_before(part));
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
@@ -474,22 +469,7 @@ impl Scope<'_> {
             previous = Some(seen);
         }
         if let Some(last) = previous {
-            let machine =
-                last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
-            let kept = Frame {
-                machine,
-                model: last.model,
-                quant: last.quant,
-                engine: last.engine,
-                ..Frame::default()
-            };
-            *frame = Frame {
-                context: frame.context,
-                streams: frame.streams,
-                phase: frame.phase,
-                unit: frame.unit,
-                ..kept
-            };
+            frame.follow(last);
         }
     }
 
@@ -809,6 +789,17 @@ impl Segment {
             start: part.mentions[first].start,
             end: part.mentions[last].end,
         }
+    }
+
+    /// For a rate that leads to another, the speculation that the sentence names before it.
+    fn speculation_before(&self, part: &Part) -> Option<bool> {
+        let start = part.mentions[self.rates[0]].start;
+        let before = part.mentions.iter().rev().filter(|mention| self.from_to && mention.end <= start);
+        before.into_iter().find_map(
+            |mention| {
+                if let What::Speculation(on) = mention.what { Some(on) } else { None }
+            },
+        )
     }
 
     fn names_due(&self, part: &Part, text: &str) -> bool {
