@@ -15,6 +15,9 @@ use std::ops::Range;
 /// Sentences longer than this are cut at white space, so that work stays linear.
 const LONGEST_SENTENCE: usize = 2000;
 
+/// Bytes from which a text is read by several threads.
+const LONG_TEXT: usize = 100_000;
+
 /// What a document says.
 pub(super) struct Found {
     pub claims: Vec<Claim>,
@@ -25,8 +28,7 @@ pub(super) struct Found {
 /// All claims of `document`.
 pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     let decimal = numbers::decimal_of(&document.text);
-    let parts: Vec<Vec<Part>> =
-        document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
+    let parts = all_parts(document, lexicon, decimal);
     let whole = whole(document, &parts, lexicon);
     let mut reader = Scope {
         whole: &whole,
@@ -52,6 +54,26 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
     let (claims, sentences) = (reader.claims, reader.sentences);
     Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// The sentences of all blocks. Blocks do not depend on each other: those of a long text are read side by side.
+fn all_parts(document: &Document, lexicon: &Lexicon, decimal: Decimal) -> Vec<Vec<Part>> {
+    let read = |blocks: &[Block]| -> Vec<Vec<Part>> {
+        blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if threads == 1 || document.text.len() < LONG_TEXT {
+        return read(&document.blocks);
+    }
+    let share = document.blocks.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            document.blocks.chunks(share).map(|blocks| scope.spawn(|| read(blocks))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Vec<Part>>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        running.into_iter().flat_map(join).collect()
+    })
 }
 
 /// Quantizations that a text names in sentences or in claims, each once.
