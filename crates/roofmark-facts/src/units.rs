@@ -115,6 +115,16 @@ unit!(
     "s"
 );
 unit!(
+    /// Hertz.
+    Hertz,
+    "Hz"
+);
+unit!(
+    /// Degrees Celsius.
+    Celsius,
+    "°C"
+);
+unit!(
     /// Watts.
     Watts,
     "W"
@@ -219,6 +229,13 @@ impl TokensPerSecond {
     #[must_use]
     pub fn time_for(self, tokens: f64) -> Seconds {
         Seconds(tokens / self.0)
+    }
+}
+
+impl Div<Seconds> for Joules {
+    type Output = Watts;
+    fn div(self, time: Seconds) -> Watts {
+        Watts(self.0 / time.0)
     }
 }
 

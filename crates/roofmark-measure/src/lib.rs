@@ -1,0 +1,4 @@
+//! Measures: the engine interface and the child process that an engine runs in.
+#![forbid(unsafe_code)]
+
+pub mod engine;

@@ -1,0 +1,6 @@
+//! Judgement over plain data: statistics of samples, and the referee of claims.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number without a seed from the caller.
+#![forbid(unsafe_code)]
+
+pub mod stats;
