@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod doubt;
+pub mod evidence;
 pub mod machine;
 pub mod profile;
 pub mod records;
