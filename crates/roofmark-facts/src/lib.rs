@@ -4,15 +4,13 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod doubt;
 pub mod evidence;
 pub mod machine;
 pub mod profile;
-pub mod records;
-pub mod config;
-pub mod machine;
-pub mod profile;
 pub mod quant;
+pub mod records;
 pub mod shape;
 pub mod table;
 pub mod tensor_type;
