@@ -5,7 +5,8 @@
 //! `head`: the first statement of an append updates it, which locks it (PostgreSQL) or the file (SQLite).
 
 use crate::error::Error;
-use sqlx::any::{AnyConnection, AnyRow};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use sqlx::{Connection, Row};
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::record::Record;
 use crate::store::{Failure, Store, column};
 use crate::summary::Summary;
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 /// Rows that are indexed between two reads.
 const PAGE: i64 = 500;

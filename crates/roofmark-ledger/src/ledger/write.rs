@@ -9,7 +9,7 @@ use crate::observation::Timed;
 use crate::record::{Draft, FORMAT, Header, Kind, Record, payload};
 use crate::store::{Failure, column};
 use crate::summary::{Cell, Summary};
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 /// Appends `drafts` inside the transaction of `connection`.
 pub async fn append(
