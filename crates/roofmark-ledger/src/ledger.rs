@@ -129,10 +129,6 @@ impl Ledger {
     pub(crate) fn store(&mut self) -> &mut Store {
         &mut self.store
     }
-
-    pub(crate) fn signer(&self) -> &Signer {
-        &self.signer
-    }
 }
 
 /// A row of `records`.

@@ -364,19 +364,19 @@ fn point(row: &AnyRow) -> Result<Point, Failure> {
     })
 }
 
-fn filtered(query: &mut QueryBuilder<Any>, filter: &Filter) {
+pub(crate) fn filtered(query: &mut QueryBuilder<Any>, filter: &Filter) {
     let kind = filter.kind.filter(|kind| *kind != Kind::Foreign).map(|kind| kind.name().to_owned());
     let conditions = [
         (" AND kind = ", &kind),
-        (" AND machine = ", &filter.machine),
-        (" AND backend = ", &filter.backend),
-        (" AND engine = ", &filter.engine),
-        (" AND version = ", &filter.version),
-        (" AND model = ", &filter.model),
-        (" AND quant = ", &filter.quant),
+        (" AND entries.machine = ", &filter.machine),
+        (" AND entries.backend = ", &filter.backend),
+        (" AND entries.engine = ", &filter.engine),
+        (" AND entries.version = ", &filter.version),
+        (" AND entries.model = ", &filter.model),
+        (" AND entries.quant = ", &filter.quant),
         (" AND origin = ", &filter.origin),
-        (" AND date >= ", &filter.since),
-        (" AND date < ", &filter.until),
+        (" AND entries.date >= ", &filter.since),
+        (" AND entries.date < ", &filter.until),
     ];
     for (condition, value) in conditions {
         if let Some(value) = value {
