@@ -120,11 +120,11 @@ fn jsonl(lines: &[Vec<Value>]) -> String {
 /// One line as a JSON object.
 #[must_use]
 pub fn json(line: &[Value]) -> serde_json::Value {
-    let value = |value: &Value| match value {
+    let value = |value: &Value| -> serde_json::Value { match value {
         Value::Text(text) => text.clone().into(),
         Value::Count(count) => (*count).into(),
         Value::Number(number) => (*number).into(),
-    };
+    } };
     COLUMNS.iter().zip(line).map(|(name, cell)| ((*name).to_owned(), value(cell))).collect()
 }
 

@@ -39,8 +39,12 @@ fn pattern(text: &str) -> Regex {
 }
 
 static HOME: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)(?:/(?:home|users|var/home|export/home)/|[a-z]:[\\/]+users[\\/]+|/root/|~/)[^\s"'<>|:;,=]*"#)
+    pattern(concat!(
+        r#"(?i)(?:/(?:home|users|var/home|export/home)/[^\s/"'<>|:;,=]*|[a-z]:[\\/]+users[\\/]+[^\\/"'<>|:;]*|/root\b)"#,
+        r#"([\\/][^\s"'<>|:;,=]*)?"#
+    ))
 });
+static TILDE: LazyLock<Regex> = LazyLock::new(|| pattern(r#"~(/[^\s"'<>|:;,=]*)"#));
 static PATH: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(^|[\s"'=(:,])(?:/[^\s"'<>|:;,=/]+){2,}/?"#));
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
@@ -113,9 +117,10 @@ fn scrubbed(text: &str, field: &str, names: &Names) -> String {
     replace(&USERINFO, &|found| found[1].to_owned());
     replace(&PRIVATE_HOST, &|found| format!("{}<host>{}", &found[1], &found[2]));
     if let Some(home) = &names.home {
-        replace(home, &|found| last_part(&found[0]));
+        replace(home, &|found| last_part(found.get(1).map_or("", |rest| rest.as_str())));
     }
-    replace(&HOME, &|found| last_part(&found[0]));
+    replace(&HOME, &|found| last_part(found.get(1).map_or("", |rest| rest.as_str())));
+    replace(&TILDE, &|found| last_part(&found[1]));
     replace(&PATH, &|found| format!("{}{}", &found[1], last_part(&found[0][found[1].len()..])));
     replace(&IDENTIFIER, &|_| "<id>".into());
     replace(&NAMED_SERIAL, &|found| format!("{}<serial>", &found[1]));
@@ -134,12 +139,10 @@ fn is_serial(word: &str) -> bool {
     digits >= 4 && word.len() - digits >= 3
 }
 
+/// The file that a path ends in; without one the path was a home folder.
 fn last_part(path: &str) -> String {
-    let end = path.trim_end_matches(['/', '\\']);
-    let name = end.rsplit(['/', '\\']).next().unwrap_or("");
-    // The home folder itself has no file name to keep: its last part is the user.
-    let parents = end.split(['/', '\\']).filter(|part| !part.is_empty()).count();
-    if parents < 3 && !end.starts_with('~') { "<home>".into() } else { name.to_owned() }
+    let name = path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or("");
+    if name.is_empty() { "<home>".into() } else { name.to_owned() }
 }
 
 struct Names {
@@ -151,7 +154,7 @@ impl Names {
     fn of(identity: &Identity) -> Self {
         let home = identity.home.trim_end_matches(['/', '\\']);
         let home = (home.len() > 1)
-            .then(|| Regex::new(&format!(r#"{}[^\s"'<>|:;,=]*"#, regex::escape(home))).ok())
+            .then(|| Regex::new(&format!(r#"{}\b([^\s"'<>|:;,=]*)"#, regex::escape(home))).ok())
             .flatten();
         let mut words = vec![(identity.host.as_str(), "<host>"), (identity.user.as_str(), "<user>")];
         // The short form of a host name with a domain.
@@ -205,7 +208,7 @@ mod tests {
     fn private_parts_are_replaced_and_the_rest_kept() {
         check("loaded /home/bob/models/q.gguf in 3 s", "loaded q.gguf in 3 s");
         check("/Users/bob", "<home>");
-        check(r"C:\Users\Bob Smith\m.gguf", r"<home> Smith\m.gguf");
+        check(r"C:\Users\Bob Smith\m.gguf", "m.gguf");
         check("/srv/people/ann/m.gguf", "m.gguf");
         check("ann on KESTREL and kestrel.example.net", "<user> on <host> and <host>");
         check("Joanna plans", "Joanna plans");
