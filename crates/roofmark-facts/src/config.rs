@@ -6,7 +6,7 @@
 mod ffn;
 mod mixer;
 
-use crate::shape::{AltUp, Layer, PerLayerEmbedding, Shape};
+use crate::shape::{AltUp, Indexer, Layer, PerLayerEmbedding, Shape, Streams};
 use serde_json::Value;
 
 /// Why a configuration gives no shape. Completes "failed to read the model configuration: …".
@@ -40,8 +40,10 @@ pub enum ConfigError {
 
 /// No model has this many layers; a larger count is a broken or hostile file.
 const MOST_LAYERS: u64 = 4096;
-/// No dimension of a model is this large.
-const LARGEST_DIMENSION: u64 = 1 << 32;
+/// No dimension of a layer is this large; the product of three stays within `u64`.
+const LARGEST_DIMENSION: u64 = 1 << 20;
+/// No vocabulary or context is this large.
+const LARGEST_COUNT: u64 = 1 << 32;
 
 impl Shape {
     /// The shape that a `config.json` describes. Of a multimodal model, that of its language model.
@@ -66,6 +68,7 @@ impl Shape {
             context: config.optional("max_position_embeddings")?,
             layers,
             per_layer_embedding: per_layer_embedding(&config)?,
+            streams: if arch == "qwen4exp" { Some(streams(&config)?) } else { None },
             prediction_layers: prediction_layers(&config, arch)?,
             note,
         })
@@ -74,7 +77,8 @@ impl Shape {
 
 /// Families whose configurations leave `tie_word_embeddings` out because it is their default.
 fn tied(config: &Config, arch: &str) -> bool {
-    let default = arch.starts_with("gemma") || arch.starts_with("lfm2") || matches!(arch, "command-r" | "cohere2");
+    let default =
+        arch.starts_with("gemma") || arch.starts_with("lfm2") || matches!(arch, "command-r" | "cohere2");
     config.flag("tie_word_embeddings").or_else(|| config.flag("tie_embedding")).unwrap_or(default)
 }
 
@@ -90,11 +94,32 @@ fn per_layer_embedding(config: &Config) -> Result<Option<PerLayerEmbedding>, Con
     if width == 0 {
         return Ok(None);
     }
-    let altup = match config.optional("altup_num_inputs")? {
+    let altup = match config.optional("altup_num_inputs")?.filter(|inputs| *inputs > 1) {
         Some(inputs) => Some(AltUp { inputs, laurel_rank: config.size("laurel_rank")? }),
         None => None,
     };
     Ok(Some(PerLayerEmbedding { vocab: config.size("vocab_size_per_layer_input")?, width, altup }))
+}
+
+/// One table for all n-grams of two and more tokens: each has its heads, each head its own rows.
+fn streams(config: &Config) -> Result<Streams, ConfigError> {
+    let orders = config.size("ngram_size")?.saturating_sub(1).max(1);
+    let heads = orders * config.size("heads_per_ngram")?;
+    let fed = config.get("ple_layer_ids").and_then(Value::as_array);
+    let fed = fed.ok_or_else(|| config.missing("ple_layer_ids"))?.iter().filter_map(Value::as_u64).collect();
+    Ok(Streams {
+        count: config.size("hc_count")?,
+        rank: config.size("hc_lowrank")?,
+        indexer: Indexer {
+            heads: config.size("indexer_n_heads")?,
+            dim: config.size("indexer_head_dim")?,
+            top: config.size("indexer_budget")?,
+        },
+        rows: heads * config.size("ngram_vocab_size_base")?,
+        row: config.size("ple_embed_dim")? / heads,
+        fed,
+        taps: config.size("ple_conv_kernel_size")?,
+    })
 }
 
 /// llama.cpp's name for a `model_type`, and a note where it had to be guessed.
@@ -114,6 +139,7 @@ fn architecture(config: &Config) -> (&'static str, Option<String>) {
         "qwen3_next" => "qwen3next",
         "qwen3_5" => "qwen35",
         "qwen3_5_moe" => "qwen35moe",
+        "qwen4_exp" => "qwen4exp",
         "gpt_oss" => "gpt-oss",
         "gemma2" => "gemma2",
         "gemma3" => "gemma3",
@@ -147,7 +173,12 @@ fn architecture(config: &Config) -> (&'static str, Option<String>) {
         "seed_oss" => "seed_oss",
         "exaone4" => "exaone4",
         "internlm2" => "internlm2",
-        _ => return ("llama", Some(format!("model_type `{}` is not known: read as llama-like", config.model_type))),
+        _ => {
+            return (
+                "llama",
+                Some(format!("model_type `{}` is not known: read as llama-like", config.model_type)),
+            );
+        }
     };
     (arch, None)
 }
@@ -229,8 +260,14 @@ impl<'a> Config<'a> {
 }
 
 fn number(field: &str, value: &Value) -> Result<u64, ConfigError> {
-    let number = value.as_u64().or_else(|| value.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0).map(|float| float as u64));
-    number.filter(|number| *number <= LARGEST_DIMENSION).ok_or_else(|| invalid(field, value, "a whole number below 2^32"))
+    let counts = field.starts_with("vocab_size")
+        || matches!(field, "max_position_embeddings" | "ngram_vocab_size_base");
+    let most = if counts { LARGEST_COUNT } else { LARGEST_DIMENSION };
+    let whole = |float: &f64| float.fract() == 0.0 && *float >= 0.0;
+    let number = value.as_u64().or_else(|| value.as_f64().filter(whole).map(|float| float as u64));
+    number
+        .filter(|number| *number <= most)
+        .ok_or_else(|| invalid(field, value, &format!("a whole number up to {most}")))
 }
 
 pub(crate) fn invalid(field: &str, value: &Value, expected: &str) -> ConfigError {

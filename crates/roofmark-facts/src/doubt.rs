@@ -23,6 +23,11 @@ pub enum Doubt {
         /// Processors there are.
         cpus: u32,
     },
+    /// Tasks waited for a processor while the row was measured.
+    Contended {
+        /// Share of the time.
+        share: f64,
+    },
     /// The read roof changed while the row was measured.
     RoofDrift {
         /// Largest relative difference within a sample.
@@ -132,6 +137,12 @@ impl Doubt {
             Self::Busy { busy, cpus } => {
                 format!("the machine was busy: other programs used {busy:.1} of {cpus} processors")
             }
+            Self::Contended { share } => {
+                format!(
+                    "tasks waited for a processor {} of the time: something else was running",
+                    percent(*share)
+                )
+            }
             Self::RoofDrift { drift, low, high } => format!(
                 "memory bandwidth moved by {} while it was measured ({} to {} GB/s){}",
                 percent(*drift),
@@ -184,6 +195,9 @@ impl Doubt {
                 significant(tried.waited.get(), 2)
             )),
             Self::Busy { .. } => Some("stop the other programs and run again".into()),
+            Self::Contended { .. } => {
+                Some("stop the other programs, or leave one processor to them with --threads".into())
+            }
             Self::RoofDrift { .. } if tried.repetitions < 10 => Some(format!(
                 "run again with --reps {}: more repetitions meet both states",
                 (tried.repetitions * 2).max(10)
@@ -223,7 +237,7 @@ fn above_roof(share: f64, bytes: Bytes, cache: Option<Bytes>) -> String {
 
 /// A share as people read it: `4.2 %`.
 fn percent(share: f64) -> String {
-    format!("{} %", significant(share * 100.0, if share < 0.1 { 2 } else { 3 }))
+    format!("{} %", significant(share * 100.0, 2))
 }
 
 #[cfg(test)]

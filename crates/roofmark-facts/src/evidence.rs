@@ -2,7 +2,7 @@
 //! compared with. Embedded from `data/evidence.csv`; each row names its source.
 
 use crate::units::{Bytes, TokensPerSecond};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
 const ROWS: &str = include_str!("../data/evidence.csv");
@@ -26,7 +26,7 @@ pub fn source(id: &str) -> Option<&'static EvidenceSource> {
 }
 
 /// What was timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeasuredPhase {
     /// Prompt tokens per second.
@@ -193,7 +193,10 @@ fn flag(text: &str) -> Option<Flag> {
 }
 
 fn read_rows(text: &str) -> Result<Vec<Measurement>, csv::Error> {
-    csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.map(|row: Row| row.into())).collect()
+    csv::Reader::from_reader(text.as_bytes())
+        .deserialize()
+        .map(|row| row.map(|row: Row| row.into()))
+        .collect()
 }
 
 fn read_sources(text: &str) -> Result<Vec<EvidenceSource>, csv::Error> {

@@ -25,7 +25,7 @@ pub struct Profile {
     pub layers: u32,
     /// All tensor data.
     pub tensor_bytes: Bytes,
-    /// Total parameters (elements of all tensors that hold weights).
+    /// Total parameters, prediction layers left out.
     pub params: f64,
     /// Parameters used per token (embedding table left out).
     pub active_params: f64,
@@ -33,7 +33,7 @@ pub struct Profile {
     pub fixed_bytes: Bytes,
     /// Output projection alone (part of `fixed_bytes`).
     pub head_bytes: Bytes,
-    /// Matrix FLOPs per token outside the routed experts; head included.
+    /// FLOPs per token outside the routed experts, two for each weight read; head included.
     pub fixed_flop: Flop,
     /// FLOPs of the head alone.
     pub head_flop: Flop,
@@ -151,14 +151,17 @@ impl Profile {
         let head_bytes: Bytes = head.iter().map(|tensor| tensor.stored()).sum();
         let head_flop = Flop(head.iter().map(|tensor| 2.0 * tensor.size()).sum());
         let experts = group_experts(&read, facts.experts_used as f64);
-        let per_expert: f64 = experts.iter().map(|group| group.flop.get() / 2.0 * group.layers * group.active).sum();
+        let per_expert: f64 =
+            experts.iter().map(|group| group.flop.get() / 2.0 * group.layers * group.active).sum();
         Self {
             tensor_bytes: tensors.iter().map(Tensor::stored).sum(),
-            params: tensors.iter().map(Tensor::size).sum(),
-            active_params: fixed.clone().map(|tensor| tensor.size()).sum::<f64>() + head_flop.get() / 2.0 + per_expert,
+            params: tensors.iter().filter(|tensor| is_inside(tensor, facts.layers)).map(Tensor::size).sum(),
+            active_params: fixed.clone().map(|tensor| tensor.size()).sum::<f64>()
+                + head_flop.get() / 2.0
+                + per_expert,
             fixed_bytes: fixed.clone().map(|tensor| tensor.stored()).sum::<Bytes>() + head_bytes,
             head_bytes,
-            fixed_flop: Flop(fixed.filter(|tensor| tensor.is_matrix()).map(|tensor| 2.0 * tensor.size()).sum()) + head_flop,
+            fixed_flop: Flop(fixed.map(|tensor| 2.0 * tensor.size()).sum()) + head_flop,
             head_flop,
             experts,
             kinds: shares_by_kind(tensors),
@@ -185,7 +188,7 @@ impl Profile {
             quant: quant.label.to_owned(),
             layers: shape.layers.len() as u32,
             experts_used: experts_used.unwrap_or(0),
-            caches: caches(shape),
+            caches: caches(shape.layers.iter().map(|layer| &layer.mixer)),
             state_bytes: shape.layers.iter().map(|layer| state_bytes(shape.hidden, &layer.mixer)).sum(),
             context: shape.context,
         };
@@ -211,7 +214,7 @@ impl Profile {
         self.step_weight_bytes(1.0)
     }
 
-    /// Matrix FLOPs per token (attention over the context left out).
+    /// FLOPs per token: two for each weight read (attention over the context left out).
     #[must_use]
     pub fn flop_per_token(&self) -> Flop {
         self.fixed_flop + self.experts.iter().map(|group| group.flop * (group.layers * group.active)).sum()
@@ -255,8 +258,12 @@ impl Profile {
 
 /// Read in every decoding step, by all sequences together.
 fn is_read(tensor: &Tensor, layers: u32) -> bool {
-    let inside = tensor.layer.is_none_or(|layer| layer < layers);
-    inside && !matches!(tensor.role, Role::TokenEmbedding | Role::Output | Role::Unused)
+    is_inside(tensor, layers) && !matches!(tensor.role, Role::TokenEmbedding | Role::Output)
+}
+
+/// Part of the model proper: not of a prediction layer, not stored for other ends.
+fn is_inside(tensor: &Tensor, layers: u32) -> bool {
+    tensor.role != Role::Unused && tensor.layer.is_none_or(|layer| layer < layers)
 }
 
 fn is_head(tensor: &Tensor, tied: bool) -> bool {
@@ -268,12 +275,16 @@ fn group_experts(read: &[&Tensor], active: f64) -> Vec<ExpertLayers> {
     let mut layers: BTreeMap<u32, ExpertLayers> = BTreeMap::new();
     for tensor in read.iter().filter(|tensor| tensor.role == Role::Expert) {
         let count = tensor.dims.last().copied().unwrap_or(1).max(1) as f64;
-        let empty = ExpertLayers { layers: 1.0, count, active: active.min(count), bytes: Bytes(0.0), flop: Flop(0.0) };
+        let empty = ExpertLayers {
+            layers: 1.0,
+            count,
+            active: active.min(count),
+            bytes: Bytes(0.0),
+            flop: Flop(0.0),
+        };
         let layer = layers.entry(tensor.layer.unwrap_or(0)).or_insert(empty);
         layer.bytes = layer.bytes + tensor.stored() / count;
-        if tensor.is_matrix() {
-            layer.flop = layer.flop + Flop(2.0 * tensor.size() / count);
-        }
+        layer.flop = layer.flop + Flop(2.0 * tensor.size() / count);
     }
     let mut groups: Vec<ExpertLayers> = Vec::new();
     for layer in layers.into_values() {
@@ -296,10 +307,10 @@ fn shares_by_kind(tensors: &[Tensor]) -> Vec<(String, f64)> {
     shares
 }
 
-/// Attention layers of a shape, grouped by cache form.
-fn caches(shape: &Shape) -> Vec<CacheLayers> {
+/// Attention layers among `mixers`, grouped by cache form.
+pub(crate) fn caches<'a>(mixers: impl Iterator<Item = &'a Mixer>) -> Vec<CacheLayers> {
     let mut groups: Vec<CacheLayers> = Vec::new();
-    for layer in shape.layers.iter().flat_map(|layer| layer_caches(&layer.mixer)) {
+    for layer in mixers.flat_map(layer_caches) {
         match groups.iter_mut().find(|group| CacheLayers { layers: 1.0, ..**group } == layer) {
             Some(group) => group.layers += 1.0,
             None => groups.push(layer),
@@ -343,7 +354,7 @@ fn compressed_caches(mixer: &Compressed) -> Vec<CacheLayers> {
 }
 
 /// Recurrent state of one layer and sequence, in F32 as llama.cpp keeps it.
-fn state_bytes(hidden: u64, mixer: &Mixer) -> Bytes {
+pub(crate) fn state_bytes(hidden: u64, mixer: &Mixer) -> Bytes {
     let elements = match mixer {
         Mixer::Linear(linear) => linear_state(linear),
         Mixer::Mamba(mamba) => mamba_state(mamba),

@@ -86,8 +86,8 @@ pub struct UnknownQuant {
 enum Scheme {
     /// llama.cpp's quantizer.
     Llama(Ftype),
-    /// llama.cpp's quantizer, then attention, shared parts and head raised as Unsloth does.
-    Dynamic(Ftype, Raised),
+    /// Unsloth's dynamic mixes.
+    Dynamic(Dynamic),
     /// One type for each part.
     Parts(Parts),
 }
@@ -102,13 +102,20 @@ struct Parts {
     small: TensorType,
 }
 
-/// Least types that Unsloth's dynamic mixes keep outside the routed experts.
+/// A dynamic mix of Unsloth, as far as the sizes of its files tell: llama.cpp's mix, and least types
+/// for what is outside the routed experts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Raised {
-    /// Attention and shared experts of mixture-of-experts models.
-    moe: TensorType,
-    /// Every layer matrix of dense models; `None` leaves the base mix.
-    dense: Option<TensorType>,
+struct Dynamic {
+    /// Mix under it.
+    base: Ftype,
+    /// Mix under it for mixture-of-experts models up to 2025.
+    older_base: Ftype,
+    /// Attention and shared experts of those models.
+    older: TensorType,
+    /// Attention and shared experts of later ones.
+    newer: TensorType,
+    /// Recurrent layers of later models, dense ones included.
+    recurrent: TensorType,
     /// Embedding and head.
     table: TensorType,
 }
@@ -125,17 +132,15 @@ impl Quant {
     /// # Errors
     /// [`UnknownQuant`] with the nearest labels.
     pub fn parse(text: &str) -> Result<Self, UnknownQuant> {
-        labels::find(text).ok_or_else(|| UnknownQuant { text: text.to_owned(), nearest: labels::nearest(text) })
+        labels::find(text)
+            .ok_or_else(|| UnknownQuant { text: text.to_owned(), nearest: labels::nearest(text) })
     }
 
     /// Sets the storage type of each tensor.
     pub(crate) fn assign(&self, shape: &Shape, tensors: &mut [Tensor]) {
         match self.scheme {
             Scheme::Llama(ftype) => llama::assign(ftype, shape, tensors),
-            Scheme::Dynamic(ftype, raised) => {
-                llama::assign(ftype, shape, tensors);
-                raise(raised, shape, tensors);
-            }
+            Scheme::Dynamic(dynamic) => assign_dynamic(dynamic, shape, tensors),
             Scheme::Parts(parts) => assign_parts(parts, tensors),
         }
         if self.gguf {
@@ -161,21 +166,31 @@ fn fits(kind: TensorType, tensor: &Tensor) -> bool {
     tensor.dims.first().is_some_and(|row| row.is_multiple_of(kind.block_elements()))
 }
 
-fn raise(raised: Raised, shape: &Shape, tensors: &mut [Tensor]) {
+fn assign_dynamic(dynamic: Dynamic, shape: &Shape, tensors: &mut [Tensor]) {
     let moe = shape.is_moe();
+    let newer = ["qwen35", "qwen4", "gemma4", "nemotron", "deepseek2"]
+        .iter()
+        .any(|arch| shape.arch.starts_with(arch));
+    let older_moe = moe && !newer;
+    llama::assign(if older_moe { dynamic.older_base } else { dynamic.base }, shape, tensors);
     for tensor in tensors {
         let least = match tensor.role {
-            Role::TokenEmbedding | Role::Output => Some(raised.table),
-            Role::Mixer | Role::FeedForward if moe => Some(raised.moe),
-            Role::Mixer | Role::FeedForward => raised.dense,
+            Role::TokenEmbedding | Role::Output => Some(dynamic.table),
+            Role::Mixer if newer && is_recurrent(&tensor.name) => Some(dynamic.recurrent),
+            Role::Mixer | Role::FeedForward if moe => Some(if newer { dynamic.newer } else { dynamic.older }),
             _ => None,
         };
         let Some(least) = least else { continue };
-        let lower = tensor.kind != TensorType::F32 && tensor.kind.bits_per_element() < least.bits_per_element();
+        let lower =
+            tensor.kind != TensorType::F32 && tensor.kind.bits_per_element() < least.bits_per_element();
         if lower && tensor.dims.len() > 1 && fits(least, tensor) {
             tensor.kind = least;
         }
     }
+}
+
+fn is_recurrent(name: &str) -> bool {
+    [".ssm_", ".attn_qkv", ".attn_gate"].iter().any(|piece| name.contains(piece))
 }
 
 /// Files that everybody uses and that differ from the quantizer's rules.

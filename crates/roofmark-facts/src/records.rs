@@ -86,8 +86,8 @@ pub struct State {
     pub temperature: Option<Celsius>,
     /// Share of processor time that the hypervisor took away since the state before.
     pub steal: Option<f64>,
-    /// Processors kept busy by other programs since the state before, fractional.
-    pub others: Option<f64>,
+    /// Share of the time since the state before in which some task waited for a processor.
+    pub pressure: Option<f64>,
 }
 
 /// The engine that computed.

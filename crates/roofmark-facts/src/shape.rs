@@ -22,6 +22,8 @@ pub struct Shape {
     pub layers: Vec<Layer>,
     /// Gemma 3n/4 per-layer embeddings: one row of each is read per token.
     pub per_layer_embedding: Option<PerLayerEmbedding>,
+    /// Hyper-connections, n-gram table and indexer of Qwen 3.8 Flash.
+    pub streams: Option<Streams>,
     /// Layers after the last one that only speculation uses (multi-token prediction) and that GGUF files keep.
     pub prediction_layers: u32,
     /// What the reader of this shape had to assume.
@@ -45,6 +47,25 @@ pub struct PerLayerEmbedding {
     pub width: u64,
     /// Alternating updates and low-rank residuals of Gemma 3n.
     pub altup: Option<AltUp>,
+}
+
+/// Qwen 3.8 Flash: copies of the residual stream mixed at low rank, and a table of n-grams.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Streams {
+    /// Copies of the residual stream.
+    pub count: u64,
+    /// Rank of the mixers between them.
+    pub rank: u64,
+    /// Picks the attended tokens on full-attention layers.
+    pub indexer: Indexer,
+    /// Rows of the n-gram table; a few are read per token.
+    pub rows: u64,
+    /// Elements of one row.
+    pub row: u64,
+    /// Layers that the n-grams feed.
+    pub fed: Vec<u64>,
+    /// Taps of the convolution over them.
+    pub taps: u64,
 }
 
 /// Gemma 3n: several copies of the residual stream and a low-rank side path.

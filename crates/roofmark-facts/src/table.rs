@@ -8,7 +8,7 @@ mod feed;
 mod mix;
 
 use crate::quant::Quant;
-use crate::shape::{AltUp, Layer, Mixer, PerLayerEmbedding, Shape};
+use crate::shape::{AltUp, Ffn, Layer, Mixer, PerLayerEmbedding, Shape, Streams};
 use crate::tensor_type::TensorType;
 use crate::tensors::Tensor;
 
@@ -35,8 +35,13 @@ fn unquantized(shape: &Shape) -> Vec<Tensor> {
     if let Some(width) = proportional_rope(shape) {
         list.add("rope_freqs.weight", &[width / 2]);
     }
+    if let Some(streams) = &shape.streams {
+        push_stream_tables(shape.hidden, streams, &mut list);
+    }
     let last = if shape.arch.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
-    list.add(last, &[shape.hidden]);
+    if shape.streams.is_none() {
+        list.add(last, &[shape.hidden]);
+    }
     if !shape.tied {
         list.add("output.weight", &[shape.hidden, shape.vocab]);
     }
@@ -69,11 +74,14 @@ fn per_layer_tables(shape: &Shape, embedding: PerLayerEmbedding, list: &mut List
 }
 
 fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
-    for norm in norms(&shape.arch) {
+    for norm in norms(&shape.arch).iter().filter(|norm| is_kept(norm, shape, layer)) {
         list.part(norm, &[shape.hidden]);
     }
     mix::push(shape, &layer.mixer, list);
     feed::push(shape, &layer.ffn, list);
+    if let Some(streams) = &shape.streams {
+        push_streams(shape.hidden, streams, matches!(layer.mixer, Mixer::Attention(_)), list);
+    }
     if let Some(embedding) = shape.per_layer_embedding {
         list.part("inp_gate.weight", &[shape.hidden, embedding.width]);
         list.part("proj.weight", &[embedding.width, shape.hidden]);
@@ -85,6 +93,47 @@ fn push_layer(shape: &Shape, layer: &Layer, list: &mut List) {
     if shape.arch == "gemma4" {
         list.part("layer_output_scale.weight", &[1]);
     }
+}
+
+/// The n-gram table and the mixer that ends the streams.
+fn push_stream_tables(hidden: u64, streams: &Streams, list: &mut List) {
+    let wide = streams.count * hidden;
+    list.add("per_layer_token_embd.weight", &[streams.row, streams.rows]);
+    list.add("output_hc_norm.weight", &[hidden, streams.count]);
+    list.add("output_hc_down.weight", &[wide, streams.rank]);
+    list.add("output_hc_up.weight", &[streams.rank, wide]);
+}
+
+/// Mixers of the streams around both halves of a layer, its indexer and its n-grams.
+fn push_streams(hidden: u64, streams: &Streams, attends: bool, list: &mut List) {
+    let wide = streams.count * hidden;
+    for half in ["hc_attn", "hc_ffn"] {
+        list.part(&format!("{half}_norm.weight"), &[hidden, streams.count]);
+        list.part(&format!("{half}_down.weight"), &[wide, streams.rank]);
+        list.part(&format!("{half}_up.weight"), &[streams.rank, wide]);
+        list.part(&format!("{half}_inject.weight"), &[wide, streams.count]);
+    }
+    if attends {
+        list.part("indexer.q_proj.weight", &[hidden, streams.indexer.heads * streams.indexer.dim]);
+        list.part("indexer.k_proj.weight", &[hidden, streams.indexer.dim]);
+        list.part("indexer.q_norm.weight", &[streams.indexer.dim]);
+        list.part("indexer.k_norm.weight", &[streams.indexer.dim]);
+    }
+    if streams.fed.contains(&(list.layer as u64)) {
+        list.part("ple_key.weight", &[hidden, wide]);
+        list.part("ple_value.weight", &[hidden, hidden]);
+        for norm in ["ple_norm_key.weight", "ple_norm_query.weight", "ple_norm_conv.weight"] {
+            list.part(norm, &[hidden, streams.count]);
+        }
+        list.part("ple_conv1d.weight", &[streams.taps, wide]);
+    }
+}
+
+/// Nemotron NAS drops the norm together with the half of the layer that it drops.
+fn is_kept(norm: &str, shape: &Shape, layer: &Layer) -> bool {
+    let half_is_there =
+        if norm.starts_with("attn") { layer.mixer != Mixer::None } else { layer.ffn != Ffn::None };
+    shape.arch != "deci" || half_is_there
 }
 
 fn push_altup(hidden: u64, altup: AltUp, list: &mut List) {
@@ -108,6 +157,7 @@ fn norms(arch: &str) -> &'static [&'static str] {
         "gemma2" | "gemma3" | "gemma3n" | "gemma4" | "glm4" => {
             &["attn_norm.weight", "post_attention_norm.weight", "ffn_norm.weight", "post_ffw_norm.weight"]
         }
+        "qwen4exp" => &[],
         "olmo2" | "exaone4" => &["post_attention_norm.weight", "post_ffw_norm.weight"],
         "command-r" | "cohere2" | "nemotron_h" | "nemotron_h_moe" => &["attn_norm.weight"],
         _ => &["attn_norm.weight", "ffn_norm.weight"],

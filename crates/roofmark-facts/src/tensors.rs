@@ -96,18 +96,32 @@ fn global_role(name: &str) -> Role {
         "output.weight" => Role::Output,
         "per_layer_model_proj.weight" | "altup_proj.weight" | "altup_unembd_proj.weight" => Role::Mixer,
         "position_embd.weight" | "token_types.weight" => Role::Unused,
-        _ if ["v.", "a.", "mm.", "nextn.", "cls"].iter().any(|prefix| name.starts_with(prefix)) => Role::Unused,
+        _ if ["v.", "a.", "mm.", "nextn.", "cls"].iter().any(|prefix| name.starts_with(prefix)) => {
+            Role::Unused
+        }
         _ => Role::Small,
     }
 }
 
 fn layer_role(part: &str) -> Role {
-    let small = ["norm", "ffn_gate_inp", "conv1d", "shortconv.conv", "sinks", "exp_probs_b", "ssm_a", "ssm_d", "altup_"];
+    let small = [
+        "norm",
+        "ffn_gate_inp",
+        "conv1d",
+        "shortconv.conv",
+        "sinks",
+        "exp_probs_b",
+        "ssm_a",
+        "ssm_d",
+        "altup_",
+    ];
     if part.starts_with("nextn.") || part.contains("tid2eid") {
         Role::Unused
     } else if part.contains("_exps.") {
         Role::Expert
-    } else if part.ends_with(".bias") || (small.iter().any(|piece| part.contains(piece)) && !part.starts_with("ssm_alpha")) {
+    } else if part.ends_with(".bias")
+        || (small.iter().any(|piece| part.contains(piece)) && !part.starts_with("ssm_alpha"))
+    {
         Role::Small
     } else if part.starts_with("ffn_") {
         Role::FeedForward

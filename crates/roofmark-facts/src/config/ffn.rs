@@ -17,7 +17,9 @@ pub(super) fn ffn(config: &Config, arch: &str, index: u64) -> Result<Ffn, Config
         "llama4" if !is_sparse(config, index)? => {
             Ok(Ffn::Dense(Dense { width: config.size("intermediate_size_mlp")?, gated: true, bias: false }))
         }
-        _ if count(config)?.is_some() && is_sparse(config, index)? => experts(config, arch, index).map(Ffn::Experts),
+        _ if count(config)?.is_some() && is_sparse(config, index)? => {
+            experts(config, arch, index).map(Ffn::Experts)
+        }
         "granitehybrid" => shared_dense(config),
         _ => dense(config, index, true),
     }
@@ -51,7 +53,9 @@ fn is_sparse(config: &Config, index: u64) -> Result<bool, ConfigError> {
 fn dense(config: &Config, index: u64, gated: bool) -> Result<Ffn, ConfigError> {
     let field = "intermediate_size";
     let width = match config.get(field).and_then(Value::as_array) {
-        Some(list) => list.get(index as usize).and_then(Value::as_u64).filter(|width| *width > 0 && *width < 1 << 32),
+        Some(list) => {
+            list.get(index as usize).and_then(Value::as_u64).filter(|width| *width > 0 && *width < 1 << 20)
+        }
         None => Some(config.size(field)?),
     };
     let width = width.ok_or_else(|| invalid(field, &Value::from(index), "one width for each layer"))?;
@@ -60,9 +64,19 @@ fn dense(config: &Config, index: u64, gated: bool) -> Result<Ffn, ConfigError> {
 
 fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigError> {
     let Some(count) = count(config)? else { return Err(config.missing("num_experts")) };
-    let active = config.first(&["num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_k"])?;
+    let active = config.first(&[
+        "num_experts_per_tok",
+        "num_experts_per_token",
+        "top_k_experts",
+        "moe_topk",
+        "moe_k",
+    ])?;
     if active > count {
-        return Err(invalid("num_experts_per_tok", &Value::from(active), &format!("at most the {count} experts")));
+        return Err(invalid(
+            "num_experts_per_tok",
+            &Value::from(active),
+            &format!("at most the {count} experts"),
+        ));
     }
     let width = config.first(&["moe_intermediate_size", "intermediate_size"])?;
     let nemotron = arch == "nemotron_h_moe";
@@ -74,7 +88,7 @@ fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigErr
         gated: !nemotron,
         bias: arch == "gpt-oss",
         shared_width: shared_width(config, arch, width)?,
-        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe"),
+        shared_gate: matches!(arch, "qwen2moe" | "qwen3next" | "qwen35moe" | "qwen4exp"),
         score_bias: has_score_bias(config, arch),
         hash_routed: config.optional("num_hash_layers")?.is_some_and(|layers| index < layers),
         beside: None,
@@ -86,14 +100,16 @@ fn shared_width(config: &Config, arch: &str, width: u64) -> Result<u64, ConfigEr
     if arch == "llama4" {
         return Ok(width);
     }
-    for field in ["moe_shared_expert_intermediate_size", "shared_expert_intermediate_size", "shared_intermediate_size"] {
+    for field in
+        ["moe_shared_expert_intermediate_size", "shared_expert_intermediate_size", "shared_intermediate_size"]
+    {
         if let Some(total) = config.optional(field)? {
             return Ok(total);
         }
     }
     for field in ["n_shared_experts", "moe_num_shared_experts", "num_shared_expert"] {
         if let Some(experts) = config.optional(field)? {
-            return Ok(experts.saturating_mul(width).min(1 << 32));
+            return Ok(experts.saturating_mul(width).min(1 << 24));
         }
     }
     Ok(0)
@@ -103,8 +119,8 @@ fn shared_width(config: &Config, arch: &str, width: u64) -> Result<u64, ConfigEr
 fn has_score_bias(config: &Config, arch: &str) -> bool {
     match arch {
         "deepseek2" => config.model_type != "deepseek_v2",
-        "deepseek32" | "deepseek4" | "glm4moe" | "glm-dsa" | "dots1" | "minimax-m2" | "nemotron_h_moe" | "lfm2moe"
-        | "ernie4_5-moe" => true,
+        "deepseek32" | "deepseek4" | "glm4moe" | "glm-dsa" | "dots1" | "minimax-m2" | "nemotron_h_moe"
+        | "lfm2moe" | "ernie4_5-moe" => true,
         _ => false,
     }
 }
@@ -147,7 +163,8 @@ fn nas_ffn(config: &Config, index: u64) -> Result<Ffn, ConfigError> {
     if block.get("no_op").and_then(Value::as_bool) == Some(true) {
         return Ok(Ffn::None);
     }
-    let multiple = block.get("ffn_mult").and_then(Value::as_f64).filter(|multiple| (0.0..1000.0).contains(multiple));
+    let multiple =
+        block.get("ffn_mult").and_then(Value::as_f64).filter(|multiple| (0.0..1000.0).contains(multiple));
     let multiple = multiple.ok_or_else(|| config.missing("block_configs.ffn.ffn_mult"))?;
     let raw = (2.0 * multiple * config.size("hidden_size")? as f64 / 3.0) as u64;
     Ok(Ffn::Dense(Dense { width: raw.div_ceil(256) * 256, gated: true, bias: false }))

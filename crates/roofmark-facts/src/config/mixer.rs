@@ -8,13 +8,17 @@ pub(super) fn mixer(config: &Config, arch: &str, index: u64) -> Result<Mixer, Co
     match arch {
         "deepseek2" | "deepseek32" | "glm-dsa" | "mistral4" => latent(config, arch).map(Mixer::Latent),
         "deepseek4" => compressed(config, index).map(Mixer::Compressed),
-        "qwen3next" | "qwen35" | "qwen35moe" if !is_full_of_hybrid(config, index)? => linear(config).map(Mixer::Linear),
+        "qwen3next" | "qwen35" | "qwen35moe" | "qwen4exp" if !is_full_of_hybrid(config, index)? => {
+            linear(config).map(Mixer::Linear)
+        }
         "nemotron_h" | "nemotron_h_moe" => match pattern(config, index)? {
             'M' => mamba(config).map(Mixer::Mamba),
             '*' => attention(config, arch, index).map(Mixer::Attention),
             _ => Ok(Mixer::None),
         },
-        "granitehybrid" if config.word("layer_types", index)? == Some("mamba") => mamba(config).map(Mixer::Mamba),
+        "granitehybrid" if config.word("layer_types", index)? == Some("mamba") => {
+            mamba(config).map(Mixer::Mamba)
+        }
         "lfm2" | "lfm2moe" if config.word("layer_types", index)? == Some("conv") => {
             Ok(Mixer::Convolution { taps: config.size("conv_L_cache")? })
         }
@@ -50,7 +54,11 @@ fn attention(config: &Config, arch: &str, index: u64) -> Result<Attention, Confi
         _ => config.optional("num_key_value_heads")?.unwrap_or(heads),
     };
     if kv_heads == 0 || heads % kv_heads != 0 {
-        return Err(invalid("num_key_value_heads", &Value::from(kv_heads), "a divisor of num_attention_heads"));
+        return Err(invalid(
+            "num_key_value_heads",
+            &Value::from(kv_heads),
+            "a divisor of num_attention_heads",
+        ));
     }
     let biased = config.flag("attention_bias").or_else(|| config.flag("use_bias")).unwrap_or(false);
     Ok(Attention {
@@ -59,8 +67,9 @@ fn attention(config: &Config, arch: &str, index: u64) -> Result<Attention, Confi
         key_dim: head_dim,
         value_dim: head_dim,
         window: window(config, arch, index)?,
-        output_gate: matches!(arch, "qwen3next" | "qwen35" | "qwen35moe"),
-        qkv_bias: config.flag("attention_bias").unwrap_or(matches!(arch, "qwen2" | "qwen2moe" | "gpt-oss")) || (biased && arch == "ernie4_5"),
+        output_gate: matches!(arch, "qwen3next" | "qwen35" | "qwen35moe" | "qwen4exp"),
+        qkv_bias: config.flag("attention_bias").unwrap_or(matches!(arch, "qwen2" | "qwen2moe" | "gpt-oss"))
+            || (biased && arch == "ernie4_5"),
         output_bias: output_bias(config, arch, biased),
         qk_norm: qk_norm(config, arch),
         sinks: arch == "gpt-oss",
@@ -89,8 +98,9 @@ fn qk_norm(config: &Config, arch: &str) -> QkNorm {
     let asked = config.flag("use_qk_norm").unwrap_or(false);
     match arch {
         "olmo2" | "minimax-m2" => QkNorm::Row,
-        "qwen3" | "qwen3moe" | "qwen3vl" | "qwen3vlmoe" | "qwen3next" | "qwen35" | "qwen35moe" | "gemma3" | "gemma3n"
-        | "gemma4" | "lfm2" | "lfm2moe" | "dots1" | "exaone4" | "hunyuan-moe" => QkNorm::Head,
+        "qwen3" | "qwen3moe" | "qwen3vl" | "qwen3vlmoe" | "qwen3next" | "qwen35" | "qwen35moe"
+        | "qwen4exp" | "gemma3" | "gemma3n" | "gemma4" | "lfm2" | "lfm2moe" | "dots1" | "exaone4"
+        | "hunyuan-moe" => QkNorm::Head,
         "command-r" if asked => QkNorm::EachHead,
         "glm4moe" if asked => QkNorm::Head,
         _ => QkNorm::None,
@@ -104,8 +114,13 @@ fn shares_kv(config: &Config, index: u64) -> Result<bool, ConfigError> {
 
 /// Tokens that layer `index` keeps; `None` for full attention.
 fn window(config: &Config, arch: &str, index: u64) -> Result<Option<u64>, ConfigError> {
+    if arch == "qwen4exp" {
+        return config.optional("indexer_budget");
+    }
     if arch == "llama4" {
-        let full = config.optional("no_rope_layer_interval")?.is_some_and(|step| step > 0 && (index + 1).is_multiple_of(step));
+        let full = config
+            .optional("no_rope_layer_interval")?
+            .is_some_and(|step| step > 0 && (index + 1).is_multiple_of(step));
         return Ok(if full { None } else { config.optional("attention_chunk_size")? });
     }
     let Some(width) = config.optional("sliding_window")?.filter(|width| *width > 0) else { return Ok(None) };
@@ -159,7 +174,8 @@ fn indexer(config: &Config) -> Result<Indexer, ConfigError> {
 fn compressed(config: &Config, index: u64) -> Result<Compressed, ConfigError> {
     let field = "compress_ratios";
     let ratios = config.get(field).ok_or_else(|| config.missing(field))?;
-    let ratio = ratios.get(index as usize).and_then(Value::as_u64).filter(|ratio| matches!(ratio, 0 | 4 | 128));
+    let ratio =
+        ratios.get(index as usize).and_then(Value::as_u64).filter(|ratio| matches!(ratio, 0 | 4 | 128));
     Ok(Compressed {
         heads: config.size("num_attention_heads")?,
         head_dim: config.size("head_dim")?,
@@ -210,5 +226,7 @@ fn nas_attention(config: &Config, index: u64) -> Result<Mixer, ConfigError> {
 pub(super) fn nas_block<'a>(config: &Config<'a>, index: u64, part: &str) -> Result<&'a Value, ConfigError> {
     let blocks = config.get("block_configs").ok_or_else(|| config.missing("block_configs"))?;
     let block = blocks.get(index as usize).and_then(|block| block.get(part));
-    block.ok_or_else(|| invalid("block_configs", &Value::from(index), &format!("an entry with `{part}` for each layer")))
+    block.ok_or_else(|| {
+        invalid("block_configs", &Value::from(index), &format!("an entry with `{part}` for each layer"))
+    })
 }

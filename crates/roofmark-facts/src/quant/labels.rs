@@ -1,15 +1,22 @@
 //! The list of quantizations and the spellings of their names.
 
 use super::llama::Ftype;
-use super::{Family, Parts, Quant, Raised, Scheme};
+use super::{Dynamic, Family, Parts, Quant, Scheme};
 use crate::tensor_type::TensorType as T;
 
 const fn mix(label: &'static str, family: Family, ftype: Ftype) -> Quant {
     Quant { label, family, approximate: false, gguf: true, scheme: Scheme::Llama(ftype) }
 }
 
-const fn dynamic(label: &'static str, family: Family, base: Ftype, moe: T, dense: Option<T>, table: T) -> Quant {
-    Quant { label, family, approximate: true, gguf: true, scheme: Scheme::Dynamic(base, Raised { moe, dense, table }) }
+const fn dynamic(
+    label: &'static str,
+    family: Family,
+    base: Ftype,
+    older_base: Ftype,
+    [older, newer, recurrent, table]: [T; 4],
+) -> Quant {
+    let dynamic = Dynamic { base, older_base, older, newer, recurrent, table };
+    Quant { label, family, approximate: true, gguf: true, scheme: Scheme::Dynamic(dynamic) }
 }
 
 /// One type for all layer matrices, another for embedding and head.
@@ -64,26 +71,27 @@ pub(super) const QUANTS: &[Quant] = &[
     mix("TQ2_0", IQuant, Ftype::TQ2_0),
     mix("TQ1_0", IQuant, Ftype::TQ1_0),
     mix("MXFP4", Mxfp4, Ftype::MXFP4_MOE),
-    dynamic("UD-Q8_K_XL", Legacy, Ftype::Q8_0, T::BF16, None, T::BF16),
-    dynamic("UD-Q6_K_XL", KQuant, Ftype::Q6_K, T::Q8_0, None, T::Q8_0),
-    dynamic("UD-Q5_K_XL", KQuant, Ftype::Q5_K_M, T::Q8_0, None, T::Q6_K),
-    dynamic("UD-Q4_K_XL", KQuant, Ftype::Q4_K_M, T::Q5_K, None, T::Q5_K),
-    dynamic("UD-Q4_K_M", KQuant, Ftype::Q4_K_M, T::Q5_K, None, T::Q5_K),
-    dynamic("UD-Q4_K_S", KQuant, Ftype::Q4_K_S, T::Q5_K, None, T::Q5_K),
-    dynamic("UD-Q3_K_XL", KQuant, Ftype::Q3_K_M, T::Q5_K, None, T::Q5_K),
-    dynamic("UD-Q3_K_M", KQuant, Ftype::Q3_K_M, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-Q3_K_S", KQuant, Ftype::Q3_K_S, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-Q2_K_XL", KQuant, Ftype::Q2_K, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-IQ4_XS", IQuant, Ftype::IQ4_XS, T::Q5_K, None, T::Q5_K),
-    dynamic("UD-IQ3_XXS", IQuant, Ftype::IQ3_XXS, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-IQ2_M", IQuant, Ftype::IQ2_M, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-IQ2_XXS", IQuant, Ftype::IQ2_XXS, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-IQ1_M", IQuant, Ftype::IQ1_M, T::Q4_K, None, T::Q4_K),
-    dynamic("UD-IQ1_S", IQuant, Ftype::IQ1_S, T::Q4_K, None, T::Q4_K),
+    dynamic("UD-Q8_K_XL", Legacy, Ftype::Q8_0, Ftype::Q8_0, [T::Q8_0, T::Q8_0, T::BF16, T::BF16]),
+    dynamic("UD-Q6_K_XL", KQuant, Ftype::Q6_K, Ftype::Q6_K, [T::Q8_0, T::Q8_0, T::Q8_0, T::Q8_0]),
+    dynamic("UD-Q5_K_XL", KQuant, Ftype::Q5_K_M, Ftype::Q5_K_S, [T::Q6_K, T::Q8_0, T::Q8_0, T::Q8_0]),
+    dynamic("UD-Q4_K_XL", KQuant, Ftype::Q4_K_M, Ftype::Q4_K_S, [T::Q5_K, T::Q8_0, T::Q8_0, T::Q6_K]),
+    dynamic("UD-Q4_K_M", KQuant, Ftype::Q4_K_M, Ftype::Q4_K_S, [T::Q5_K, T::Q8_0, T::Q8_0, T::Q6_K]),
+    dynamic("UD-Q4_K_S", KQuant, Ftype::Q4_K_S, Ftype::Q4_K_S, [T::Q4_K, T::Q8_0, T::Q8_0, T::Q5_K]),
+    dynamic("UD-Q3_K_XL", KQuant, Ftype::Q3_K_M, Ftype::Q3_K_S, [T::Q5_K, T::Q8_0, T::Q8_0, T::Q5_K]),
+    dynamic("UD-Q3_K_M", KQuant, Ftype::Q3_K_M, Ftype::Q3_K_S, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-Q3_K_S", KQuant, Ftype::Q3_K_S, Ftype::IQ3_XS, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-Q2_K_XL", KQuant, Ftype::Q2_K, Ftype::Q2_K, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-IQ4_XS", IQuant, Ftype::IQ4_XS, Ftype::IQ4_XS, [T::Q5_K, T::Q8_0, T::Q8_0, T::Q5_K]),
+    dynamic("UD-IQ4_NL", IQuant, Ftype::IQ4_NL, Ftype::IQ4_NL, [T::Q5_K, T::Q8_0, T::Q8_0, T::Q5_K]),
+    dynamic("UD-IQ3_XXS", IQuant, Ftype::IQ3_XXS, Ftype::IQ3_XXS, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-IQ2_M", IQuant, Ftype::IQ2_M, Ftype::IQ2_M, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-IQ2_XXS", IQuant, Ftype::IQ2_XXS, Ftype::IQ2_XXS, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-IQ1_M", IQuant, Ftype::IQ1_M, Ftype::IQ1_M, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
+    dynamic("UD-IQ1_S", IQuant, Ftype::IQ1_S, Ftype::IQ1_S, [T::Q4_K, T::Q6_K, T::Q6_K, T::Q4_K]),
     approximate(experts("IQ2_XXS-DS4", IQuant, T::IQ2_XXS, T::Q8_0, T::F32)),
     experts("MXFP4-BF16", Mxfp4, T::MXFP4, T::BF16, T::F32),
     experts("MXFP4-F16", Mxfp4, T::MXFP4, T::F16, T::F32),
-    parts("MXFP4-ALL", Mxfp4, T::MXFP4, T::MXFP4, T::F32),
+    parts("MXFP4-ALL", Mxfp4, T::MXFP4, T::MXFP4, T::MXFP4),
     parts("FP8", Fp8, T::FP8, T::BF16, T::F32),
     parts("INT8", Int8, T::I8, T::BF16, T::F32),
     approximate(parts("NVFP4", Nvfp4, T::NVFP4, T::BF16, T::BF16)),
@@ -176,8 +184,10 @@ pub(super) fn find(text: &str) -> Option<Quant> {
 
 pub(super) fn nearest(text: &str) -> Vec<&'static str> {
     let wanted = normalise(text);
-    let mut scored: Vec<_> =
-        QUANTS.iter().map(|quant| (strsim::jaro_winkler(&wanted, &normalise(quant.label)), quant.label)).collect();
+    let mut scored: Vec<_> = QUANTS
+        .iter()
+        .map(|quant| (strsim::jaro_winkler(&wanted, &normalise(quant.label)), quant.label))
+        .collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));
     scored.into_iter().take(3).map(|(_, label)| label).collect()
 }

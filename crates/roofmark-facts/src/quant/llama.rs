@@ -137,7 +137,18 @@ pub(super) fn assign(ftype: Ftype, shape: &Shape, tensors: &mut [Tensor]) {
 /// One-dimensional tensors, norms, routers and a few small matrices keep their precision.
 fn is_quantized(tensor: &Tensor) -> bool {
     let name = tensor.name.as_str();
-    let kept = ["_norm.weight", "ffn_gate_inp.weight", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d", "shortconv.conv.weight", "tid2eid"];
+    let kept = [
+        "_norm.weight",
+        "ffn_gate_inp.weight",
+        "altup",
+        "laurel",
+        "per_layer_model_proj",
+        "ssm_conv1d",
+        "shortconv.conv.weight",
+        "tid2eid",
+        "indexer.q_proj",
+        "indexer.k_proj",
+    ];
     tensor.dims.len() > 1 && name.ends_with("weight") && !kept.iter().any(|piece| name.contains(piece))
 }
 
@@ -161,7 +172,9 @@ fn fallback(wanted: TensorType, tensor: &Tensor) -> TensorType {
         return wanted;
     }
     let smaller = match wanted {
-        T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S | T::IQ4_XS => T::IQ4_NL,
+        T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S | T::IQ4_XS => {
+            T::IQ4_NL
+        }
         T::Q2_K | T::Q3_K | T::TQ1_0 | T::TQ2_0 => T::Q4_0,
         T::Q4_K => T::Q5_0,
         T::Q5_K => T::Q5_1,
@@ -176,7 +189,11 @@ fn fallback(wanted: TensorType, tensor: &Tensor) -> TensorType {
 fn stated_heads(shape: &Shape) -> (u64, u64) {
     let one_number = shape.arch.starts_with("qwen3");
     let mut layers = shape.layers.iter();
-    let stated = if one_number { layers.find(|layer| matches!(layer.mixer, Mixer::Attention(_))) } else { layers.next() };
+    let stated = if one_number {
+        layers.find(|layer| matches!(layer.mixer, Mixer::Attention(_)))
+    } else {
+        layers.next()
+    };
     match stated.map(|layer| &layer.mixer) {
         Some(Mixer::Attention(attention)) => (attention.heads, attention.kv_heads),
         Some(Mixer::Latent(latent)) => (latent.heads, 1),
@@ -306,7 +323,13 @@ impl State {
             F::Q2_K => T::Q3_K,
             F::Q2_K_S | F::IQ3_XXS | F::IQ3_XS | F::IQ3_S if wide => T::Q4_K,
             F::IQ3_M => T::Q4_K,
-            F::Q3_K_M => if index < 2 { T::Q5_K } else { T::Q4_K },
+            F::Q3_K_M => {
+                if index < 2 {
+                    T::Q5_K
+                } else {
+                    T::Q4_K
+                }
+            }
             F::Q3_K_L => T::Q5_K,
             F::IQ4_NL | F::IQ4_XS if wide => T::Q5_K,
             F::Q4_K_M | F::Q5_K_M if use_more_bits(index, self.values) => T::Q6_K,
@@ -338,7 +361,13 @@ impl State {
         match self.ftype {
             F::Q2_K => T::Q3_K,
             F::Q2_K_S if early => T::Q4_K,
-            F::Q3_K_M => if layer < count / 16 { T::Q5_K } else { T::Q4_K },
+            F::Q3_K_M => {
+                if layer < count / 16 {
+                    T::Q5_K
+                } else {
+                    T::Q4_K
+                }
+            }
             F::IQ3_M if early || (self.experts == 8 && use_more_bits(layer, count)) => T::Q4_K,
             F::Q3_K_L => T::Q5_K,
             F::Q4_K_M | F::Q5_K_M if use_more_bits(layer, count) => T::Q6_K,
@@ -350,8 +379,17 @@ impl State {
     fn attention_output(&self, base: TensorType) -> TensorType {
         let eight = self.experts == 8;
         match self.ftype {
-            F::Q2_K | F::IQ3_XS | F::IQ3_XXS | F::Q3_K_S | F::Q3_K_M | F::IQ4_NL | F::Q4_K_S | F::Q4_K_M | F::IQ3_S
-            | F::IQ3_M | F::IQ4_XS
+            F::Q2_K
+            | F::IQ3_XS
+            | F::IQ3_XXS
+            | F::Q3_K_S
+            | F::Q3_K_M
+            | F::IQ4_NL
+            | F::Q4_K_S
+            | F::Q4_K_M
+            | F::IQ3_S
+            | F::IQ3_M
+            | F::IQ4_XS
                 if eight =>
             {
                 T::Q5_K
@@ -380,5 +418,6 @@ fn layer_of(counter: &mut u64, experts: u64, tensor: &Tensor) -> u64 {
 
 /// The layers that get more bits: the first and last eighth and every third between.
 fn use_more_bits(layer: u64, layers: u64) -> bool {
-    layer < layers / 8 || layer >= 7 * layers / 8 || (layer >= layers / 8 && (layer - layers / 8) % 3 == 2)
+    let eighth = layers / 8;
+    layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2
 }

@@ -25,14 +25,15 @@ fn push_attention(shape: &Shape, attention: &Attention, list: &mut List) {
     let output = attention.heads * attention.value_dim;
     let query = attention.heads * attention.key_dim * if attention.output_gate { 2 } else { 1 };
     let (key, value) = (attention.kv_heads * attention.key_dim, attention.kv_heads * attention.value_dim);
+    let borrows = attention.shares_kv && shape.arch == "gemma4";
     if shape.arch == "phi3" {
         list.part("attn_qkv.weight", &[hidden, query + key + value]);
     } else {
         list.part("attn_q.weight", &[hidden, query]);
-        if !(attention.shares_kv && shape.arch == "gemma4") {
+        if !borrows {
             list.part("attn_k.weight", &[hidden, key]);
         }
-        if !attention.value_is_key && !(attention.shares_kv && shape.arch == "gemma4") {
+        if !(borrows || attention.value_is_key) {
             list.part("attn_v.weight", &[hidden, value]);
         }
     }
@@ -60,7 +61,9 @@ fn push_qk_norms(shape: &Shape, attention: &Attention, [query, key]: [u64; 2], l
         QkNorm::None => return,
         QkNorm::Head => (vec![attention.key_dim], vec![attention.key_dim]),
         QkNorm::Row => (vec![query], vec![key]),
-        QkNorm::EachHead => (vec![attention.key_dim, attention.heads], vec![attention.key_dim, attention.kv_heads]),
+        QkNorm::EachHead => {
+            (vec![attention.key_dim, attention.heads], vec![attention.key_dim, attention.kv_heads])
+        }
     };
     list.part("attn_q_norm.weight", &query);
     if !(attention.shares_kv && shape.arch == "gemma4") {
