@@ -4,9 +4,6 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
-pub mod config;
-pub mod doubt;
-pub mod evidence;
 pub mod bounds;
 pub mod catalog;
 pub mod claim;
