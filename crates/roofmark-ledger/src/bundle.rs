@@ -80,7 +80,10 @@ pub fn read(input: impl Read) -> Result<Bundle, Error> {
     let manifest: Manifest = serde_json::from_str(&list.payload)
         .map_err(|error| Error::malformed("line 1", format!("the list: {error}")))?;
     if manifest.format != FORMAT {
-        let reason = format!("format \"{}\" is not known, wanted \"{FORMAT}\"", crate::summary::clean(&manifest.format));
+        let reason = format!(
+            "format \"{}\" is not known, wanted \"{FORMAT}\"",
+            crate::summary::clean(&manifest.format)
+        );
         return Err(Error::malformed("line 1", reason));
     }
     if manifest.records.len() > MOST_RECORDS {
@@ -94,13 +97,19 @@ pub fn read(input: impl Read) -> Result<Bundle, Error> {
         records.push(record(&text, number, wanted)?);
     }
     if line(&mut input, records.len() + 2)?.is_some() {
-        return Err(Error::malformed(format!("line {}", records.len() + 2), "there is more than the list names"));
+        return Err(Error::malformed(
+            format!("line {}", records.len() + 2),
+            "there is more than the list names",
+        ));
     }
     Ok(Bundle { manifest, maker: list.signer, records })
 }
 
 fn truncated(number: usize, records: usize) -> Error {
-    Error::malformed(format!("line {number}"), format!("the file ends before the last of its {records} records"))
+    Error::malformed(
+        format!("line {number}"),
+        format!("the file ends before the last of its {records} records"),
+    )
 }
 
 fn record(text: &str, number: usize, wanted: &Digest) -> Result<Record, Error> {

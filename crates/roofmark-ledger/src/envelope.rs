@@ -58,9 +58,7 @@ impl Sealed {
     #[must_use]
     pub fn is_genuine(&self, kind: &str) -> bool {
         let signature = STANDARD.decode(&self.signature).ok().and_then(|bytes| bytes.try_into().ok());
-        signature.is_some_and(|bytes| {
-            self.signer.verifies(&encoding(kind, &self.payload), &Signature(bytes))
-        })
+        signature.is_some_and(|bytes| self.signer.verifies(&encoding(kind, &self.payload), &Signature(bytes)))
     }
 
     /// One line of JSON, without a line end.
@@ -80,10 +78,13 @@ impl Sealed {
     /// Anything but the one spelling that [`Self::to_line`] gives, another type, or a signature that does not fit.
     pub fn from_line(kind: &str, line: &str, what: &str) -> Result<Self, Error> {
         let refuse = |reason: String| Error::malformed(what, reason);
-        let read: Line =
-            serde_json::from_str(line).map_err(|error| refuse(format!("it is not a signed envelope: {error}")))?;
+        let read: Line = serde_json::from_str(line)
+            .map_err(|error| refuse(format!("it is not a signed envelope: {error}")))?;
         if read.payload_type != kind {
-            return Err(refuse(format!("payloadType is \"{}\", wanted \"{kind}\"", brief(&read.payload_type))));
+            return Err(refuse(format!(
+                "payloadType is \"{}\", wanted \"{kind}\"",
+                brief(&read.payload_type)
+            )));
         }
         let payload = STANDARD.decode(&read.payload).map_err(|error| refuse(format!("payload: {error}")))?;
         let payload = String::from_utf8(payload).map_err(|_| refuse("payload: it is not UTF-8".into()))?;
@@ -93,7 +94,10 @@ impl Sealed {
             return Err(refuse("it is not in canonical spelling".into()));
         }
         if !sealed.is_genuine(kind) {
-            return Err(refuse(format!("the signature of key {} does not fit the payload", keyid.fingerprint())));
+            return Err(refuse(format!(
+                "the signature of key {} does not fit the payload",
+                keyid.fingerprint()
+            )));
         }
         Ok(sealed)
     }
@@ -120,7 +124,9 @@ mod tests {
     fn a_line_reads_back_to_the_same_bytes() {
         let line = sealed().to_line(RECORD);
         assert_eq!(Sealed::from_line(RECORD, &line, "line 1").unwrap(), sealed());
-        assert!(Sealed::from_line(MANIFEST, &line, "line 1").unwrap_err().to_string().contains("payloadType"));
+        assert!(
+            Sealed::from_line(MANIFEST, &line, "line 1").unwrap_err().to_string().contains("payloadType")
+        );
     }
 
     #[test]
@@ -130,9 +136,8 @@ mod tests {
             for bit in 0..8 {
                 let mut bad = line.clone();
                 bad[at] ^= 1 << bit;
-                let found = String::from_utf8(bad).map_or(true, |text| {
-                    Sealed::from_line(RECORD, &text, "line").is_err()
-                });
+                let found = String::from_utf8(bad)
+                    .map_or(true, |text| Sealed::from_line(RECORD, &text, "line").is_err());
                 assert!(found, "byte {at}, bit {bit}");
             }
         }
@@ -140,7 +145,9 @@ mod tests {
 
     #[test]
     fn the_signed_bytes_are_those_of_the_specification() {
-        assert_eq!(encoding("http://example.com/HelloWorld", "hello world"),
-            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            encoding("http://example.com/HelloWorld", "hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 }

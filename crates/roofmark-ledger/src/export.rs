@@ -40,8 +40,28 @@ pub enum Value {
 
 /// Names of the columns, in order.
 pub const COLUMNS: [&str; 22] = [
-    "sequence", "content", "kind", "origin", "date", "machine", "backend", "engine", "version", "model", "quant",
-    "timed", "prompt", "generated", "depth", "batch", "tokens_per_s", "low", "high", "samples", "void", "withdrawn_by",
+    "sequence",
+    "content",
+    "kind",
+    "origin",
+    "date",
+    "machine",
+    "backend",
+    "engine",
+    "version",
+    "model",
+    "quant",
+    "timed",
+    "prompt",
+    "generated",
+    "depth",
+    "batch",
+    "tokens_per_s",
+    "low",
+    "high",
+    "samples",
+    "void",
+    "withdrawn_by",
 ];
 
 const SELECT: &str = "SELECT entries.sequence, content, kind, origin, entries.date, entries.machine, entries.backend, \
@@ -120,11 +140,13 @@ fn jsonl(lines: &[Vec<Value>]) -> String {
 /// One line as a JSON object.
 #[must_use]
 pub fn json(line: &[Value]) -> serde_json::Value {
-    let value = |value: &Value| -> serde_json::Value { match value {
-        Value::Text(text) => text.clone().into(),
-        Value::Count(count) => (*count).into(),
-        Value::Number(number) => (*number).into(),
-    } };
+    let value = |value: &Value| -> serde_json::Value {
+        match value {
+            Value::Text(text) => text.clone().into(),
+            Value::Count(count) => (*count).into(),
+            Value::Number(number) => (*number).into(),
+        }
+    };
     COLUMNS.iter().zip(line).map(|(name, cell)| ((*name).to_owned(), value(cell))).collect()
 }
 
@@ -172,11 +194,13 @@ fn parquet(lines: &[Vec<Value>]) -> parquet::errors::Result<Vec<u8>> {
         let values = lines.iter().map(|line| &line[at]);
         match at {
             1..=11 => {
-                let texts: Vec<ByteArray> = values.map(|value| ByteArray::from(plain(value).into_bytes())).collect();
+                let texts: Vec<ByteArray> =
+                    values.map(|value| ByteArray::from(plain(value).into_bytes())).collect();
                 column.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
             }
             16..=18 => {
-                let numbers = values.map(|value| if let Value::Number(number) = value { *number } else { None });
+                let numbers =
+                    values.map(|value| if let Value::Number(number) = value { *number } else { None });
                 let (levels, present) = optional(numbers);
                 column.typed::<DoubleType>().write_batch(&present, Some(&levels), None)?;
             }
@@ -231,7 +255,10 @@ mod tests {
         for formula in ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)"] {
             let text = String::from_utf8(write(Format::Csv, &[line(formula)]).unwrap()).unwrap();
             let mut reader = ::csv::Reader::from_reader(text.as_bytes());
-            assert_eq!(reader.records().next().unwrap().unwrap().get(5), Some(format!("'{formula}").as_str()));
+            assert_eq!(
+                reader.records().next().unwrap().unwrap().get(5),
+                Some(format!("'{formula}").as_str())
+            );
         }
     }
 
@@ -249,7 +276,8 @@ mod tests {
         let path = folder.path().join("rates.parquet");
         std::fs::write(&path, &file).unwrap();
         let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
-        let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+        let rows: Vec<String> =
+            reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
         assert_eq!(rows.len(), 2);
         assert!(rows[1].contains("machine: \"b\"") && rows[1].contains("tokens_per_s: 12.5"), "{}", rows[1]);
         assert!(rows[1].contains("low: null"), "{}", rows[1]);

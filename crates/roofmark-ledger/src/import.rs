@@ -125,7 +125,9 @@ fn of_object(object: &Value, one_line: bool) -> Option<Form> {
         _ if has("avg_ts") && one_line => Form::LlamaBenchJsonl,
         _ if has("avg_ts") => Form::LlamaBenchJson,
         _ if has("speed_tg") => Form::BatchedBenchJsonl,
-        _ if has("total_token_throughput") || has("request_throughput") && has("completed") => Form::VllmServe,
+        _ if has("total_token_throughput") || has("request_throughput") && has("completed") => {
+            Form::VllmServe
+        }
         _ if has("latency_mode") && has("benchmarks") => Form::LlamaBenchy,
         _ if has("benchmarks") => Form::Guidellm,
         _ if has("accelerator") || has("accelerator_info") => Form::LocalScore,

@@ -47,7 +47,9 @@ impl fmt::Debug for PublicKey {
 impl TryFrom<String> for PublicKey {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        from_hex(&text).map(Self).ok_or_else(|| format!("\"{text}\" is not a public key of 64 hexadecimal digits"))
+        from_hex(&text)
+            .map(Self)
+            .ok_or_else(|| format!("\"{text}\" is not a public key of 64 hexadecimal digits"))
     }
 }
 
@@ -116,7 +118,8 @@ fn file(action: &'static str, path: &Path, source: std::io::Error) -> Error {
 /// Makes a key file. Of several processes that do so at once one wins, and all read its key.
 fn create(path: &Path) -> Result<(), Error> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::Key { path: path.to_owned(), reason: error.to_string() })?;
+    getrandom::fill(&mut seed)
+        .map_err(|error| Error::Key { path: path.to_owned(), reason: error.to_string() })?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| file("create", folder, source))?;
     }
@@ -148,7 +151,10 @@ fn refuse_open_file(path: &Path) -> Result<(), Error> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    Err(Error::Key { path: path.to_owned(), reason: format!("others may read it (mode {mode:o}): chmod 600 it") })
+    Err(Error::Key {
+        path: path.to_owned(),
+        reason: format!("others may read it (mode {mode:o}): chmod 600 it"),
+    })
 }
 
 #[cfg(not(unix))]
@@ -212,8 +218,10 @@ impl KnownKeys {
 
 fn known_line(path: &Path, line_number: usize, line: &str) -> Result<(PublicKey, String), Error> {
     let (key, name) = line.split_once(' ').unwrap_or((line, ""));
-    let key = PublicKey::try_from(key.to_owned())
-        .map_err(|reason| Error::Key { path: path.to_owned(), reason: format!("line {line_number}: {reason}") })?;
+    let key = PublicKey::try_from(key.to_owned()).map_err(|reason| Error::Key {
+        path: path.to_owned(),
+        reason: format!("line {line_number}: {reason}"),
+    })?;
     Ok((key, name.trim().to_owned()))
 }
 

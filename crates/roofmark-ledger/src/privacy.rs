@@ -21,14 +21,47 @@ pub struct Identity {
 
 /// User and host names that say nothing of a person, and would spoil other words.
 const COMMON: &[&str] = &[
-    "admin", "administrator", "bench", "build", "builder", "ci", "cpu", "debian", "default", "desktop", "docker",
-    "fedora", "gpu", "guest", "home", "host", "laptop", "linux", "llama", "localhost", "mac", "model", "models",
-    "nobody", "ollama", "pi", "qwen", "root", "roofmark", "runner", "server", "test", "ubuntu", "user", "vllm",
+    "admin",
+    "administrator",
+    "bench",
+    "build",
+    "builder",
+    "ci",
+    "cpu",
+    "debian",
+    "default",
+    "desktop",
+    "docker",
+    "fedora",
+    "gpu",
+    "guest",
+    "home",
+    "host",
+    "laptop",
+    "linux",
+    "llama",
+    "localhost",
+    "mac",
+    "model",
+    "models",
+    "nobody",
+    "ollama",
+    "pi",
+    "qwen",
+    "root",
+    "roofmark",
+    "runner",
+    "server",
+    "test",
+    "ubuntu",
+    "user",
+    "vllm",
     "windows",
 ];
 
 /// Fields whose text is what somebody asked a model, or what it said.
-const PROMPTS: &[&str] = &["prompt", "prompts", "messages", "answer", "content", "input_text", "output_text", "text"];
+const PROMPTS: &[&str] =
+    &["prompt", "prompts", "messages", "answer", "content", "input_text", "output_text", "text"];
 
 /// Fields that hold names of models: long upper-case words there are no serial numbers.
 const MODELS: &[&str] = &["model", "arch", "quant", "file"];
@@ -53,7 +86,9 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 static NAMED_SECRET: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)\b(bearer\s+|(?:api[-_]?key|access[-_]?token|token|password|passwd|secret|authorization)["']?\s*[=:]\s*["']?)[^\s"'&,;]{4,}"#)
+    pattern(
+        r#"(?i)\b(bearer\s+|(?:api[-_]?key|access[-_]?token|token|password|passwd|secret|authorization)["']?\s*[=:]\s*["']?)[^\s"'&,;]{4,}"#,
+    )
 });
 static USERINFO: LazyLock<Regex> = LazyLock::new(|| pattern(r"([a-z][a-z0-9+.\-]*://)[^/\s@]+@"));
 static PRIVATE_HOST: LazyLock<Regex> = LazyLock::new(|| {
@@ -69,7 +104,9 @@ static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 static NAMED_SERIAL: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)\b(serial(?:[ _\-]?(?:number|no))?\.?["']?\s*[=:#]?\s*["']?|s/n[:# ]*)[A-Z0-9][A-Z0-9\-]{4,}"#)
+    pattern(
+        r#"(?i)\b(serial(?:[ _\-]?(?:number|no))?\.?["']?\s*[=:#]?\s*["']?|s/n[:# ]*)[A-Z0-9][A-Z0-9\-]{4,}"#,
+    )
 });
 static SERIAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Z0-9]{10,20}\b"));
 
@@ -189,7 +226,9 @@ fn difference(before: &Value, after: &Value, at: &str) -> Option<String> {
             .iter()
             .zip(after)
             .find_map(|((name, before), (_, after))| difference(before, after, &format!("{at}.{name}"))),
-        (before, after) if before != after => Some(format!("something private in {}", at.trim_start_matches('.'))),
+        (before, after) if before != after => {
+            Some(format!("something private in {}", at.trim_start_matches('.')))
+        }
         _ => None,
     }
 }
@@ -199,8 +238,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let identity =
-            Identity { user: "ann".into(), host: "kestrel.example.net".into(), home: "/srv/people/ann".into() };
+        let identity = Identity {
+            user: "ann".into(),
+            host: "kestrel.example.net".into(),
+            home: "/srv/people/ann".into(),
+        };
         assert_eq!(scrubbed(text, "notes", &Names::of(&identity)), expected);
     }
 
@@ -218,7 +260,10 @@ mod tests {
         check("http://ann:pw@10.0.0.7:8080/v1", "http://<host>:8080/v1");
         check("GPU-5f0a3c1e-1111-2222-3333-444455556666", "GPU-<id>");
         check("Llama-3.1-8B Q4_K_M on RTX 5090, build b7100", "Llama-3.1-8B Q4_K_M on RTX 5090, build b7100");
-        check("https://github.com/ggml-org/llama.cpp/pull/26705", "https://github.com/ggml-org/llama.cpp/pull/26705");
+        check(
+            "https://github.com/ggml-org/llama.cpp/pull/26705",
+            "https://github.com/ggml-org/llama.cpp/pull/26705",
+        );
     }
 
     #[test]

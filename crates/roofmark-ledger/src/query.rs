@@ -216,9 +216,8 @@ impl Ledger {
         }
         query.push(" ORDER BY ").push(sort.clause());
         query.push(" LIMIT ").push_bind(count).push(" OFFSET ").push_bind(skip);
-        self.store().read(async |connection| {
-            query.build().fetch_all(connection).await?.iter().map(listed).collect()
-        })
+        self.store()
+            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
     }
 
     /// The line of the record that `wanted` names: a place in the chain (`#12` or `12`), an identity or its beginning, `latest`, or `latest~N`.
@@ -229,9 +228,13 @@ impl Ledger {
         if let Some(back) = wanted.strip_prefix("latest") {
             let back = back.strip_prefix('~').unwrap_or("0").parse().unwrap_or(0);
             let found = self.list(&Filter { withdrawn: true, ..Filter::default() }, Sort::Added, 1, back)?;
-            return found.into_iter().next().ok_or_else(|| unknown(wanted, "the ledger holds no such record"));
+            return found
+                .into_iter()
+                .next()
+                .ok_or_else(|| unknown(wanted, "the ledger holds no such record"));
         }
-        let place = wanted.strip_prefix('#').unwrap_or(wanted).parse::<i64>().ok().filter(|_| wanted.len() < 9);
+        let place =
+            wanted.strip_prefix('#').unwrap_or(wanted).parse::<i64>().ok().filter(|_| wanted.len() < 9);
         let found = match place {
             Some(sequence) => self.lines("sequence = ", sequence)?,
             None => self.by_prefix(wanted)?,
@@ -246,23 +249,24 @@ impl Ledger {
     fn lines(&mut self, condition: &'static str, value: i64) -> Result<Vec<Listed>, Error> {
         let mut query = QueryBuilder::<Any>::new(LISTED);
         query.push(" AND ").push(condition).push_bind(value);
-        self.store().read(async |connection| {
-            query.build().fetch_all(connection).await?.iter().map(listed).collect()
-        })
+        self.store()
+            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
     }
 
     /// A range instead of LIKE: both databases answer it from the index.
     fn by_prefix(&mut self, prefix: &str) -> Result<Vec<Listed>, Error> {
         if prefix.len() < 4 || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(unknown(prefix, "give a place such as #12, four or more digits of an identity, or `latest`"));
+            return Err(unknown(
+                prefix,
+                "give a place such as #12, four or more digits of an identity, or `latest`",
+            ));
         }
         let prefix = prefix.to_ascii_lowercase();
         let mut query = QueryBuilder::<Any>::new(LISTED);
         query.push(" AND content >= ").push_bind(prefix.clone());
         query.push(" AND content <= ").push_bind(format!("{prefix}g")).push(" LIMIT 2");
-        self.store().read(async |connection| {
-            query.build().fetch_all(connection).await?.iter().map(listed).collect()
-        })
+        self.store()
+            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
     }
 
     /// The configurations of one record's rates, in its order.
@@ -271,7 +275,9 @@ impl Ledger {
     /// The store fails.
     pub fn configurations_of(&mut self, sequence: i64) -> Result<Vec<Configuration>, Error> {
         let mut query = QueryBuilder::<Any>::new(CONFIGURATION);
-        query.push(" JOIN cells ON cells.configuration = configurations.configuration WHERE cells.sequence = ");
+        query.push(
+            " JOIN cells ON cells.configuration = configurations.configuration WHERE cells.sequence = ",
+        );
         query.push_bind(sequence).push(" ORDER BY cells.place");
         self.store().read(async |connection| {
             query.build().fetch_all(connection).await?.iter().map(configuration).collect()
@@ -282,7 +288,11 @@ impl Ledger {
     ///
     /// # Errors
     /// The store fails.
-    pub fn configurations(&mut self, filter: &Filter, timed: Option<&str>) -> Result<Vec<Configuration>, Error> {
+    pub fn configurations(
+        &mut self,
+        filter: &Filter,
+        timed: Option<&str>,
+    ) -> Result<Vec<Configuration>, Error> {
         let mut query = QueryBuilder::<Any>::new(CONFIGURATION);
         query.push(" WHERE configurations.configuration IS NOT NULL");
         let names = [
@@ -316,7 +326,8 @@ impl Ledger {
             WHERE cells.configuration = $1 AND entries.withdrawn = 0 \
             ORDER BY cells.date DESC, cells.sequence DESC LIMIT $2";
         self.store().read(async |connection| {
-            let rows = sqlx::query(SELECT).bind(configuration).bind(MOST_POINTS).fetch_all(connection).await?;
+            let rows =
+                sqlx::query(SELECT).bind(configuration).bind(MOST_POINTS).fetch_all(connection).await?;
             rows.iter().rev().map(point).collect()
         })
     }

@@ -211,7 +211,8 @@ impl Record {
         }
         let (head, body) =
             sealed.payload.split_once('\n').ok_or_else(|| refuse("it has no header line".into()))?;
-        let header: Header = serde_json::from_str(head).map_err(|error| refuse(format!("header: {error}")))?;
+        let header: Header =
+            serde_json::from_str(head).map_err(|error| refuse(format!("header: {error}")))?;
         if header.format != FORMAT {
             return Err(refuse(format!("format \"{}\" is not known, wanted \"{FORMAT}\"", header.format)));
         }
@@ -234,7 +235,9 @@ impl Record {
         }
         let inner = Self::open(Sealed::from_line(RECORD, &self.body, "a record of another ledger")?)?;
         match inner.header.kind {
-            Kind::Foreign => Err(Error::malformed("a record of another ledger", "it holds yet another ledger's")),
+            Kind::Foreign => {
+                Err(Error::malformed("a record of another ledger", "it holds yet another ledger's"))
+            }
             _ => Ok(Some(inner)),
         }
     }

@@ -42,8 +42,13 @@ pub fn keep(folders: &[PathBuf], draft: &Draft) -> Result<PathBuf, Error> {
 fn keep_in(folder: &Path, draft: &Draft) -> Result<PathBuf, Error> {
     let body_sha256 = Digest::of(draft.body.as_bytes());
     let head = Head { format: FORMAT.to_owned(), kind: draft.kind, points_at: draft.points_at, body_sha256 };
-    let head = serde_json::to_string(&head).map_err(|error| Error::malformed("the spool", error.to_string()))?;
-    create_private(folder).map_err(|source| Error::File { action: "create", path: folder.to_owned(), source })?;
+    let head =
+        serde_json::to_string(&head).map_err(|error| Error::malformed("the spool", error.to_string()))?;
+    create_private(folder).map_err(|source| Error::File {
+        action: "create",
+        path: folder.to_owned(),
+        source,
+    })?;
     let path = folder.join(format!("{}.{ENDING}", body_sha256.short()));
     let draft_path = path.with_extension("part");
     let written = fs::File::create(&draft_path).and_then(|mut file| {
@@ -131,8 +136,11 @@ fn this_user() -> Option<u32> {
 
 fn read(path: &Path) -> Result<Draft, Error> {
     let refuse = |reason: String| Error::malformed(path.display().to_string(), reason);
-    let file = fs::File::open(path)
-        .map_err(|source| Error::File { action: "read", path: path.to_owned(), source })?;
+    let file = fs::File::open(path).map_err(|source| Error::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     let mut text = String::new();
     file.take(LARGEST as u64 + 4096).read_to_string(&mut text).map_err(|error| refuse(error.to_string()))?;
     let (head, body) = text.split_once('\n').ok_or_else(|| refuse("it has no first line".into()))?;

@@ -68,7 +68,9 @@ impl Place {
         match (self, durable) {
             (Self::Server(_), _) => &[],
             (Self::File(_), true) => &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"],
-            (Self::File(_), false) => &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"],
+            (Self::File(_), false) => {
+                &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]
+            }
         }
     }
 }
@@ -207,9 +209,13 @@ fn run<T>(
 fn refused(place: &Place, said: &str) -> Error {
     let hint = match said {
         _ if said.contains("locked") => "; another program holds it: try again when that has ended",
-        _ if said.contains("readonly") || said.contains("unable to open") => "; check that its folder exists and may be written",
+        _ if said.contains("readonly") || said.contains("unable to open") => {
+            "; check that its folder exists and may be written"
+        }
         _ if said.contains("full") => "; free some space",
-        _ if said.contains("malformed") || said.contains("not a database") => "; restore it from a copy or a bundle",
+        _ if said.contains("malformed") || said.contains("not a database") => {
+            "; restore it from a copy or a bundle"
+        }
         _ => "",
     };
     let said = said.trim_start_matches("error returned from database: ").replace('\n', " ");

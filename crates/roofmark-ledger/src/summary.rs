@@ -135,8 +135,8 @@ fn of_entry(record: &Record) -> Result<Summary, Error> {
         serde_json::from_str(&record.body).map_err(|error| refuse(record, error.to_string()))?;
     known_form(record, &entry.format, ENTRY)?;
     known_form(record, &entry.run.format, RUN)?;
-    let rows: Vec<Row> = serde_json::from_str(entry.rows.get())
-        .map_err(|error| refuse(record, format!("rows: {error}")))?;
+    let rows: Vec<Row> =
+        serde_json::from_str(entry.rows.get()).map_err(|error| refuse(record, format!("rows: {error}")))?;
     let run = &entry.run;
     let cells = rows.iter().map(|row| row_cell(record, row)).collect::<Result<_, _>>()?;
     Ok(Summary {
@@ -255,12 +255,17 @@ fn possible(record: &Record, rate: TokensPerSecond) -> Result<TokensPerSecond, E
 
 /// A date or time in ISO 8601, not in the future when the record was written.
 fn date(record: &Record, text: &str) -> Result<String, Error> {
-    let end = latest(text).ok_or_else(|| refuse(record, format!("date \"{}\" cannot be read", clean(text))))?;
-    let written = latest(&record.header.recorded)
-        .ok_or_else(|| refuse(record, format!("recorded \"{}\" cannot be read", clean(&record.header.recorded))))?;
+    let end =
+        latest(text).ok_or_else(|| refuse(record, format!("date \"{}\" cannot be read", clean(text))))?;
+    let written = latest(&record.header.recorded).ok_or_else(|| {
+        refuse(record, format!("recorded \"{}\" cannot be read", clean(&record.header.recorded)))
+    })?;
     // Clocks and time zones differ by up to a day.
     if end > written + jiff::SignedDuration::from_hours(26) {
-        return Err(refuse(record, format!("date {} lies in the future of {}", clean(text), record.header.recorded)));
+        return Err(refuse(
+            record,
+            format!("date {} lies in the future of {}", clean(text), record.header.recorded),
+        ));
     }
     Ok(text.to_owned())
 }

@@ -47,10 +47,7 @@ impl Report {
 ///
 /// # Errors
 /// The store fails.
-pub fn ledger(
-    ledger: &mut Ledger,
-    mut each: impl FnMut(&Record) -> Vec<String>,
-) -> Result<Report, Error> {
+pub fn ledger(ledger: &mut Ledger, mut each: impl FnMut(&Record) -> Vec<String>) -> Result<Report, Error> {
     let head = ledger.head()?;
     let mut report = Report::default();
     let mut previous = None;
@@ -127,10 +124,16 @@ fn check(
 }
 
 /// The index says what the record says.
-fn check_index(ledger: &mut Ledger, report: &mut Report, sequence: i64, summary: &Summary) -> Result<(), Error> {
+fn check_index(
+    ledger: &mut Ledger,
+    report: &mut Report,
+    sequence: i64,
+    summary: &Summary,
+) -> Result<(), Error> {
     const ENTRY: &str = "SELECT content, kind, signer, points_at, date, machine, backend, engine, version, model, \
         quant, origin FROM entries WHERE sequence = $1";
-    const CELLS: &str = "SELECT configuration, rate, date, version FROM cells WHERE sequence = $1 ORDER BY place";
+    const CELLS: &str =
+        "SELECT configuration, rate, date, version FROM cells WHERE sequence = $1 ORDER BY place";
     let wanted: Vec<String> = [
         summary.content.to_string(),
         summary.kind.name().to_owned(),

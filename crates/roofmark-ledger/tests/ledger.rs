@@ -50,7 +50,9 @@ fn a_record_is_kept_once_found_and_withdrawn() {
 fn life_of_a_record(ledger: &mut Ledger) {
     let start = ledger.head().unwrap().sequence;
     let first = ledger.append(&draft(1)).unwrap();
-    assert!(matches!(ledger.append(&draft(1)), Err(Error::Duplicate { sequence, .. }) if sequence == first.sequence));
+    assert!(
+        matches!(ledger.append(&draft(1)), Err(Error::Duplicate { sequence, .. }) if sequence == first.sequence)
+    );
     let all = ledger.append_all(&(2..9).map(draft).collect::<Vec<_>>()).unwrap();
     assert_eq!(all.last().unwrap().sequence, start + 8);
     // One that is there already: none of the others is kept.
@@ -59,7 +61,10 @@ fn life_of_a_record(ledger: &mut Ledger) {
 
     let filter = Filter { model: Some("model-1".into()), ..Filter::default() };
     let listed = ledger.list(&filter, Sort::Date, 10, 0).unwrap();
-    assert_eq!(listed.iter().map(|line| line.version.as_str()).collect::<Vec<_>>(), ["b7007", "b7004", "b7001"]);
+    assert_eq!(
+        listed.iter().map(|line| line.version.as_str()).collect::<Vec<_>>(),
+        ["b7007", "b7004", "b7001"]
+    );
     assert_eq!(ledger.find(&first.content.to_string()[..10]).unwrap().sequence, first.sequence);
     assert_eq!(ledger.find("latest").unwrap().sequence, start + 8);
     assert!(ledger.find("zz").unwrap_err().to_string().contains("four or more digits"));
@@ -112,12 +117,17 @@ fn postgres_does_the_same() {
 /// An empty database of the server that the tests were given.
 fn postgres() -> Option<Place> {
     let Ok(address) = std::env::var("ROOFMARK_TEST_POSTGRES") else {
-        assert!(std::env::var_os("CI").is_none(), "ROOFMARK_TEST_POSTGRES is not set: source scripts/start-postgres.sh");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "ROOFMARK_TEST_POSTGRES is not set: source scripts/start-postgres.sh"
+        );
         eprintln!("skipped: ROOFMARK_TEST_POSTGRES is not set (source scripts/start-postgres.sh)");
         return None;
     };
     let name = format!("roofmark_{}", std::process::id());
-    let made = std::process::Command::new("psql").args([&address, "-qc", &format!("CREATE DATABASE {name}")]).status();
+    let made = std::process::Command::new("psql")
+        .args([&address, "-qc", &format!("CREATE DATABASE {name}")])
+        .status();
     assert!(made.expect("psql runs").success(), "the database is made");
     let (server, _) = address.rsplit_once('/').expect("an address with a database");
     Some(Place::Server(format!("{server}/{name}")))
@@ -178,7 +188,8 @@ fn a_removed_or_swapped_record_is_found() {
 
 /// Changes the file behind the ledger's back.
 fn change(path: &Path, statement: &str) {
-    let script = format!("import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute({statement:?}); c.commit()");
+    let script =
+        format!("import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute({statement:?}); c.commit()");
     let done = std::process::Command::new("python3").args(["-c", &script]).arg(path).status();
     assert!(done.expect("python3 runs").success());
 }
@@ -197,11 +208,15 @@ fn a_bundle_travels_and_is_taken_in_once() {
     let mut to = open(&folder.path().join("to.db"));
     let drafts: Vec<Draft> = read.records.iter().map(|record| Draft::foreign(&record.sealed)).collect();
     to.append_all(&drafts).unwrap();
-    let listed = to.list(&Filter { kind: Some(Kind::Foreign), ..Filter::default() }, Sort::Added, 9, 0).unwrap();
+    let listed =
+        to.list(&Filter { kind: Some(Kind::Foreign), ..Filter::default() }, Sort::Added, 9, 0).unwrap();
     assert_eq!(listed.len(), 3);
     assert_eq!(listed[2].content, records[0].content);
     assert!(matches!(to.append_all(&drafts), Err(Error::Duplicate { .. })), "a replay is refused");
-    assert!(matches!(from.append_all(&drafts), Err(Error::Duplicate { .. })), "so is a record that was never away");
+    assert!(
+        matches!(from.append_all(&drafts), Err(Error::Duplicate { .. })),
+        "so is a record that was never away"
+    );
     assert_eq!(sound(&mut to), 3);
 }
 

@@ -6,6 +6,7 @@ mod catalog;
 mod command;
 mod exit;
 mod expect;
+mod ledger;
 mod local;
 mod model_file;
 mod pick;

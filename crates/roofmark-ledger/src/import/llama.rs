@@ -8,8 +8,23 @@ use serde_json::{Map, Value};
 
 /// Settings that are kept, as llama-bench names them.
 const SETTINGS: &[&str] = &[
-    "n_batch", "n_ubatch", "n_threads", "type_k", "type_v", "n_gpu_layers", "n_cpu_moe", "split_mode", "main_gpu",
-    "no_kv_offload", "flash_attn", "tensor_split", "use_mmap", "poll", "embeddings", "n_kv_max", "is_pp_shared",
+    "n_batch",
+    "n_ubatch",
+    "n_threads",
+    "type_k",
+    "type_v",
+    "n_gpu_layers",
+    "n_cpu_moe",
+    "split_mode",
+    "main_gpu",
+    "no_kv_offload",
+    "flash_attn",
+    "tensor_split",
+    "use_mmap",
+    "poll",
+    "embeddings",
+    "n_kv_max",
+    "is_pp_shared",
     "n_threads_batch",
 ];
 
@@ -47,10 +62,13 @@ fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
 
 pub fn sql(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
     let mut rows = Vec::new();
-    for (at, line) in (1..).zip(whole.lines()).filter(|(_, line)| line.trim_start().starts_with("INSERT INTO")) {
+    for (at, line) in
+        (1..).zip(whole.lines()).filter(|(_, line)| line.trim_start().starts_with("INSERT INTO"))
+    {
         let place = format!("line {at}");
         let parts = line.split_once('(').and_then(|(_, rest)| rest.split_once(") VALUES ("));
-        let (names, values) = parts.ok_or_else(|| source.refuse(&place, "it is not an INSERT of llama_bench"))?;
+        let (names, values) =
+            parts.ok_or_else(|| source.refuse(&place, "it is not an INSERT of llama_bench"))?;
         let values = values.trim_end().trim_end_matches(';').trim_end_matches(')');
         let names: Vec<&str> = names.split(',').map(str::trim).collect();
         let values = quoted(values);
@@ -161,14 +179,14 @@ fn model_of_file(name: &str) -> String {
 }
 
 fn cell(source: &Source, place: &str, row: &Value) -> Result<ObservedCell, Error> {
-    let need = |field: &str| count(row, field).ok_or_else(|| source.refuse(place, format!("{field} is missing or no count")));
+    let need = |field: &str| {
+        count(row, field).ok_or_else(|| source.refuse(place, format!("{field} is missing or no count")))
+    };
     let (prompt, generated) = (need("n_prompt")?, need("n_gen")?);
     let rate = number(row, "avg_ts").ok_or_else(|| source.refuse(place, "avg_ts is missing or no number"))?;
     let samples = row.get("samples_ts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let samples: Result<Vec<TokensPerSecond>, Error> = samples
-        .iter()
-        .map(|value| source.rate(place, value.as_f64().unwrap_or(f64::NAN)))
-        .collect();
+    let samples: Result<Vec<TokensPerSecond>, Error> =
+        samples.iter().map(|value| source.rate(place, value.as_f64().unwrap_or(f64::NAN))).collect();
     let timed = match (prompt, generated) {
         (_, 0) => Timed::Prefill,
         (0, _) => Timed::Decode,
@@ -248,7 +266,9 @@ fn markdown_row(
     if !deviation.trim().is_empty() {
         fields.push(("stddev_ts", deviation.trim().to_owned()));
     }
-    for (short, long) in [("threads", "n_threads"), ("ngl", "n_gpu_layers"), ("fa", "flash_attn"), ("n_ubatch", "n_ubatch")] {
+    for (short, long) in
+        [("threads", "n_threads"), ("ngl", "n_gpu_layers"), ("fa", "flash_attn"), ("n_ubatch", "n_ubatch")]
+    {
         fields.extend(field(row, short).map(|value| (long, value.to_owned())));
     }
     Ok(object(fields.iter().map(|(name, value)| (*name, value.as_str()))))
@@ -273,7 +293,9 @@ fn batched(source: &Source, rows: &[Value]) -> Result<Vec<Observation>, Error> {
     let mut one = source.observation("", subject);
     for (at, row) in (1..).zip(rows) {
         let place = format!("row {at}");
-        let need = |name: &str| count(row, name).ok_or_else(|| source.refuse(&place, format!("{name} is missing or no count")));
+        let need = |name: &str| {
+            count(row, name).ok_or_else(|| source.refuse(&place, format!("{name} is missing or no count")))
+        };
         let (prompt, generated, batch) = (need("pp")?, need("tg")?, need("pl")?);
         for (timed, name) in [(Timed::Prefill, "speed_pp"), (Timed::Decode, "speed_tg")] {
             let Some(rate) = number(row, name).filter(|rate| *rate > 0.0) else { continue };

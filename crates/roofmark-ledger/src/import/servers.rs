@@ -7,11 +7,25 @@ use roofmark_facts::units::TokensPerSecond;
 use serde_json::Value;
 
 const VLLM: &[(&str, &str)] = &[
-    ("duration", "s"), ("completed", "requests"), ("failed", "requests"), ("total_input_tokens", "tokens"),
-    ("total_output_tokens", "tokens"), ("request_throughput", "requests/s"), ("request_goodput", "requests/s"),
-    ("total_token_throughput", "tok/s"), ("mean_ttft_ms", "ms"), ("median_ttft_ms", "ms"), ("p99_ttft_ms", "ms"),
-    ("mean_tpot_ms", "ms"), ("median_tpot_ms", "ms"), ("p99_tpot_ms", "ms"), ("mean_itl_ms", "ms"),
-    ("median_itl_ms", "ms"), ("p99_itl_ms", "ms"), ("mean_e2el_ms", "ms"), ("p99_e2el_ms", "ms"),
+    ("duration", "s"),
+    ("completed", "requests"),
+    ("failed", "requests"),
+    ("total_input_tokens", "tokens"),
+    ("total_output_tokens", "tokens"),
+    ("request_throughput", "requests/s"),
+    ("request_goodput", "requests/s"),
+    ("total_token_throughput", "tok/s"),
+    ("mean_ttft_ms", "ms"),
+    ("median_ttft_ms", "ms"),
+    ("p99_ttft_ms", "ms"),
+    ("mean_tpot_ms", "ms"),
+    ("median_tpot_ms", "ms"),
+    ("p99_tpot_ms", "ms"),
+    ("mean_itl_ms", "ms"),
+    ("median_itl_ms", "ms"),
+    ("p99_itl_ms", "ms"),
+    ("mean_e2el_ms", "ms"),
+    ("p99_e2el_ms", "ms"),
 ];
 
 pub fn vllm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
@@ -60,9 +74,15 @@ fn compact_date(text: &str) -> Option<String> {
 
 pub fn guidellm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
     const DISTRIBUTIONS: &[(&str, &str)] = &[
-        ("requests_per_second", "requests/s"), ("request_concurrency", "requests"), ("request_latency", "s"),
-        ("time_to_first_token_ms", "ms"), ("time_per_output_token_ms", "ms"), ("inter_token_latency_ms", "ms"),
-        ("prompt_token_count", "tokens"), ("output_token_count", "tokens"), ("tokens_per_second", "tok/s"),
+        ("requests_per_second", "requests/s"),
+        ("request_concurrency", "requests"),
+        ("request_latency", "s"),
+        ("time_to_first_token_ms", "ms"),
+        ("time_per_output_token_ms", "ms"),
+        ("inter_token_latency_ms", "ms"),
+        ("prompt_token_count", "tokens"),
+        ("output_token_count", "tokens"),
+        ("tokens_per_second", "tok/s"),
     ];
     let value = source.json("", whole)?;
     let list = value.get("benchmarks").and_then(Value::as_array);
@@ -86,7 +106,8 @@ pub fn guidellm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error>
         cell.generated = mean("output_token_count");
         cell.batch = mean("request_concurrency").filter(|count| *count > 0);
         for (name, unit) in DISTRIBUTIONS {
-            cell.metrics.extend(successful(name).into_iter().flat_map(|metric| distribution(name, unit, metric)));
+            cell.metrics
+                .extend(successful(name).into_iter().flat_map(|metric| distribution(name, unit, metric)));
         }
         one.cells.push(cell);
     }
@@ -118,9 +139,14 @@ fn find_text(value: &Value, name: &str) -> Option<String> {
 }
 
 const AIPERF: &[(&str, &str)] = &[
-    ("time_to_first_token", "ms"), ("inter_token_latency", "ms"), ("request_latency", "ms"),
-    ("request_throughput", "requests/s"), ("output_sequence_length", "tokens"), ("input_sequence_length", "tokens"),
-    ("output_token_throughput_per_user", "tok/s"), ("request_count", "requests"),
+    ("time_to_first_token", "ms"),
+    ("inter_token_latency", "ms"),
+    ("request_latency", "ms"),
+    ("request_throughput", "requests/s"),
+    ("output_sequence_length", "tokens"),
+    ("input_sequence_length", "tokens"),
+    ("output_token_throughput_per_user", "tok/s"),
+    ("request_count", "requests"),
 ];
 
 pub fn aiperf_json(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
@@ -132,7 +158,11 @@ pub fn aiperf_json(source: &Source, whole: &str) -> Result<Vec<Observation>, Err
         .ok_or_else(|| source.refuse("", "output_token_throughput is missing"))?;
     let config = value.get("input_config").unwrap_or(&Value::Null);
     let model = config.pointer("/endpoint/model_names/0").and_then(Value::as_str).map(super::file_name);
-    let subject = Subject { model, date: text(&value, "end_time").or_else(|| text(&value, "start_time")).map(zoned), ..Subject::default() };
+    let subject = Subject {
+        model,
+        date: text(&value, "end_time").or_else(|| text(&value, "start_time")).map(zoned),
+        ..Subject::default()
+    };
     let mut cell = ObservedCell::new(Timed::Requests);
     cell.rate = Some(source.rate("output_token_throughput", rate)?);
     cell.prompt = average("input_sequence_length").map(|count| count.round() as u64);
@@ -159,7 +189,8 @@ fn zoned(text: String) -> String {
 }
 
 pub fn aiperf_csv(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(whole.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(whole.as_bytes());
     let mut head: Vec<String> = Vec::new();
     let mut cell = ObservedCell::new(Timed::Requests);
     for row in reader.records() {
@@ -169,7 +200,8 @@ pub fn aiperf_csv(source: &Source, whole: &str) -> Result<Vec<Observation>, Erro
             head = row.iter().map(str::to_owned).collect();
             continue;
         }
-        let (name, unit) = first.split_once(" (").map_or((first, ""), |(name, unit)| (name, unit.trim_end_matches(')')));
+        let (name, unit) =
+            first.split_once(" (").map_or((first, ""), |(name, unit)| (name, unit.trim_end_matches(')')));
         for (column, value) in head.iter().zip(&row).skip(1) {
             let Ok(value) = value.trim().parse::<f64>() else { continue };
             match (name, column.as_str()) {
@@ -194,7 +226,11 @@ pub fn benchy(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
     let value = source.json("", whole)?;
     let date = text(&value, "timestamp").map(|date| zoned(date.trim().replace(' ', "T").replace("TZ", "Z")));
     let date = date.filter(|date| crate::summary::latest(date).is_some());
-    let subject = Subject { date, model: text(&value, "model").map(|name| super::file_name(&name)), ..Subject::default() };
+    let subject = Subject {
+        date,
+        model: text(&value, "model").map(|name| super::file_name(&name)),
+        ..Subject::default()
+    };
     let mut one = source.observation("", subject);
     one.settings.extend(
         ["latency_mode", "latency_ms", "prefix_caching_enabled", "version"]
@@ -206,10 +242,12 @@ pub fn benchy(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
         let place = format!("benchmark {at}");
         for (timed, name) in [(Timed::Prefill, "pp_throughput"), (Timed::Decode, "tg_throughput")] {
             let Some(metric) = run.get(name).filter(|metric| metric.is_object()) else { continue };
-            let values = metric.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let values =
+                metric.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let samples: Result<Vec<TokensPerSecond>, Error> =
                 values.iter().map(|value| source.rate(&place, value.as_f64().unwrap_or(f64::NAN))).collect();
-            let rate = number(metric, "mean").ok_or_else(|| source.refuse(&place, format!("{name} has no mean")))?;
+            let rate =
+                number(metric, "mean").ok_or_else(|| source.refuse(&place, format!("{name} has no mean")))?;
             one.cells.push(ObservedCell {
                 prompt: count(run, "prompt_size").filter(|_| timed == Timed::Prefill),
                 generated: count(run, "response_size").filter(|_| timed == Timed::Decode),
@@ -258,14 +296,25 @@ pub fn localscore(source: &Source, whole: &str) -> Result<Vec<Observation>, Erro
             (Timed::Prefill, ["prompt_tps", "prompt_tokens_per_second"]),
             (Timed::Decode, ["gen_tps", "generated_tokens_per_second"]),
         ] {
-            let Some(rate) = names.iter().find_map(|name| number(test, name)).filter(|rate| *rate != 0.0) else { continue };
+            let Some(rate) = names.iter().find_map(|name| number(test, name)).filter(|rate| *rate != 0.0)
+            else {
+                continue;
+            };
             one.cells.push(ObservedCell {
                 prompt: prompt.filter(|_| timed == Timed::Prefill),
                 generated: generated.filter(|_| timed == Timed::Decode),
                 depth: if timed == Timed::Decode { prompt } else { Some(0) },
                 batch: Some(1),
                 rate: Some(source.rate(&place, rate)?),
-                metrics: metrics(test, &[("ttft_ms", "ms"), ("time_to_first_token_ms", "ms"), ("power_watts", "W"), ("avg_time_ms", "ms")]),
+                metrics: metrics(
+                    test,
+                    &[
+                        ("ttft_ms", "ms"),
+                        ("time_to_first_token_ms", "ms"),
+                        ("power_watts", "W"),
+                        ("avg_time_ms", "ms"),
+                    ],
+                ),
                 ..ObservedCell::new(timed)
             });
         }

@@ -71,9 +71,11 @@ pub fn migrate(store: &mut Store) -> Result<(), Error> {
         return Ok(());
     }
     store.alone(async |connection| {
-        sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY, version BIGINT NOT NULL)")
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY, version BIGINT NOT NULL)",
+        )
+        .execute(&mut *connection)
+        .await?;
         sqlx::query("INSERT INTO schema_version (one, version) VALUES (1, 0) ON CONFLICT DO NOTHING")
             .execute(&mut *connection)
             .await?;

@@ -26,7 +26,8 @@ pub async fn append(
     .bind(count)
     .fetch_one(&mut *connection)
     .await?;
-    let (ledger, end, hash): (String, i64, String) = (column(&head, 0)?, column(&head, 1)?, column(&head, 2)?);
+    let (ledger, end, hash): (String, i64, String) =
+        (column(&head, 0)?, column(&head, 1)?, column(&head, 2)?);
     let mut previous = Digest::try_from(hash).ok();
     let recorded = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     let mut appended = Vec::with_capacity(drafts.len());
@@ -59,14 +60,16 @@ async fn insert(connection: &mut AnyConnection, record: &Record) -> Result<Diges
     let summary = Summary::of(record)?;
     refuse_duplicate(connection, &summary).await?;
     let hash = sealed.hash();
-    sqlx::query("INSERT INTO records (sequence, hash, signer, signature, payload) VALUES ($1, $2, $3, $4, $5)")
-        .bind(sequence)
-        .bind(hash.to_string())
-        .bind(sealed.signer.to_string())
-        .bind(&sealed.signature)
-        .bind(&sealed.payload)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO records (sequence, hash, signer, signature, payload) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(sequence)
+    .bind(hash.to_string())
+    .bind(sealed.signer.to_string())
+    .bind(&sealed.signature)
+    .bind(&sealed.payload)
+    .execute(&mut *connection)
+    .await?;
     index(connection, sequence, &summary).await?;
     Ok(hash)
 }
