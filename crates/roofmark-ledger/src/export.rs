@@ -3,14 +3,13 @@
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::query::{Filter, Listed, filtered};
-use crate::store::column;
+use crate::store::{Question, column};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use sqlx::any::AnyRow;
-use sqlx::{Any, QueryBuilder};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -74,11 +73,11 @@ const SELECT: &str = "SELECT entries.sequence, content, kind, origin, entries.da
 /// # Errors
 /// The store fails.
 pub fn lines(ledger: &mut Ledger, filter: &Filter, most: i64) -> Result<Vec<Vec<Value>>, Error> {
-    let mut query = QueryBuilder::<Any>::new(SELECT);
+    let mut query = Question::new(SELECT);
     filtered(&mut query, filter);
-    query.push(" ORDER BY entries.sequence, place LIMIT ").push_bind(most);
+    query.push(" ORDER BY entries.sequence, place LIMIT ").bind(most);
     ledger.store().read(async |connection| {
-        let rows = query.build().fetch_all(connection).await?;
+        let rows = query.all(connection).await?;
         rows.iter().map(|row| (0..COLUMNS.len()).map(|at| value(row, at)).collect()).collect()
     })
 }

@@ -4,10 +4,9 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::record::Kind;
-use crate::store::{Failure, column};
+use crate::store::{Failure, Question, column};
 use roofmark_facts::units::TokensPerSecond;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, QueryBuilder};
 
 /// Most points of one trend, the newest first.
 pub const MOST_POINTS: i64 = 10_000;
@@ -208,16 +207,15 @@ impl Ledger {
     /// # Errors
     /// The store fails.
     pub fn list(&mut self, filter: &Filter, sort: Sort, count: i64, skip: i64) -> Result<Vec<Listed>, Error> {
-        let mut query = QueryBuilder::<Any>::new(LISTED);
+        let mut query = Question::new(LISTED);
         filtered(&mut query, filter);
         // A retraction is no result: it is listed when it is asked for.
         if filter.kind.is_none() {
             query.push(" AND kind <> 'retraction'");
         }
         query.push(" ORDER BY ").push(sort.clause());
-        query.push(" LIMIT ").push_bind(count).push(" OFFSET ").push_bind(skip);
-        self.store()
-            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
+        query.push(" LIMIT ").bind(count).push(" OFFSET ").bind(skip);
+        self.store().read(async |connection| query.all(connection).await?.iter().map(listed).collect())
     }
 
     /// The line of the record that `wanted` names: a place in the chain (`#12` or `12`), an identity or its beginning, `latest`, or `latest~N`.
@@ -247,10 +245,9 @@ impl Ledger {
     }
 
     fn lines(&mut self, condition: &'static str, value: i64) -> Result<Vec<Listed>, Error> {
-        let mut query = QueryBuilder::<Any>::new(LISTED);
-        query.push(" AND ").push(condition).push_bind(value);
-        self.store()
-            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
+        let mut query = Question::new(LISTED);
+        query.push(" AND ").push(condition).bind(value);
+        self.store().read(async |connection| query.all(connection).await?.iter().map(listed).collect())
     }
 
     /// A range instead of LIKE: both databases answer it from the index.
@@ -262,11 +259,10 @@ impl Ledger {
             ));
         }
         let prefix = prefix.to_ascii_lowercase();
-        let mut query = QueryBuilder::<Any>::new(LISTED);
-        query.push(" AND content >= ").push_bind(prefix.clone());
-        query.push(" AND content <= ").push_bind(format!("{prefix}g")).push(" LIMIT 2");
-        self.store()
-            .read(async |connection| query.build().fetch_all(connection).await?.iter().map(listed).collect())
+        let mut query = Question::new(LISTED);
+        query.push(" AND content >= ").bind(prefix.clone());
+        query.push(" AND content <= ").bind(format!("{prefix}g")).push(" LIMIT 2");
+        self.store().read(async |connection| query.all(connection).await?.iter().map(listed).collect())
     }
 
     /// The configurations of one record's rates, in its order.
@@ -274,14 +270,12 @@ impl Ledger {
     /// # Errors
     /// The store fails.
     pub fn configurations_of(&mut self, sequence: i64) -> Result<Vec<Configuration>, Error> {
-        let mut query = QueryBuilder::<Any>::new(CONFIGURATION);
+        let mut query = Question::new(CONFIGURATION);
         query.push(
             " JOIN cells ON cells.configuration = configurations.configuration WHERE cells.sequence = ",
         );
-        query.push_bind(sequence).push(" ORDER BY cells.place");
-        self.store().read(async |connection| {
-            query.build().fetch_all(connection).await?.iter().map(configuration).collect()
-        })
+        query.bind(sequence).push(" ORDER BY cells.place");
+        self.store().read(async |connection| query.all(connection).await?.iter().map(configuration).collect())
     }
 
     /// The configurations that `filter` lets through, by name (kind, dates and versions do not count).
@@ -293,7 +287,7 @@ impl Ledger {
         filter: &Filter,
         timed: Option<&str>,
     ) -> Result<Vec<Configuration>, Error> {
-        let mut query = QueryBuilder::<Any>::new(CONFIGURATION);
+        let mut query = Question::new(CONFIGURATION);
         query.push(" WHERE configurations.configuration IS NOT NULL");
         let names = [
             (" AND machine = ", &filter.machine),
@@ -304,16 +298,14 @@ impl Ledger {
         ];
         for (condition, value) in names {
             if let Some(value) = value {
-                query.push(condition).push_bind(value.clone());
+                query.push(condition).bind(value.clone());
             }
         }
         if let Some(timed) = timed {
-            query.push(" AND timed = ").push_bind(timed.to_owned());
+            query.push(" AND timed = ").bind(timed.to_owned());
         }
         query.push(" ORDER BY machine, model, quant, timed, batch, depth, prompt, generated LIMIT 1000");
-        self.store().read(async |connection| {
-            query.build().fetch_all(connection).await?.iter().map(configuration).collect()
-        })
+        self.store().read(async |connection| query.all(connection).await?.iter().map(configuration).collect())
     }
 
     /// The rates of one configuration by date, withdrawn records left out.
@@ -338,7 +330,7 @@ impl Ledger {
     /// The store fails.
     pub fn names(&mut self, name: Name) -> Result<Vec<String>, Error> {
         self.store().read(async |connection| {
-            let rows = sqlx::query(AssertSqlSafe(name.select())).fetch_all(connection).await?;
+            let rows = sqlx::query(name.select()).fetch_all(connection).await?;
             rows.iter().map(|row| column(row, 0)).collect()
         })
     }
@@ -375,7 +367,7 @@ fn point(row: &AnyRow) -> Result<Point, Failure> {
     })
 }
 
-pub(crate) fn filtered(query: &mut QueryBuilder<Any>, filter: &Filter) {
+pub(crate) fn filtered(query: &mut Question, filter: &Filter) {
     let kind = filter.kind.filter(|kind| *kind != Kind::Foreign).map(|kind| kind.name().to_owned());
     let conditions = [
         (" AND kind = ", &kind),
@@ -391,7 +383,7 @@ pub(crate) fn filtered(query: &mut QueryBuilder<Any>, filter: &Filter) {
     ];
     for (condition, value) in conditions {
         if let Some(value) = value {
-            query.push(condition).push_bind(value.clone());
+            query.push(condition).bind(value.clone());
         }
     }
     if filter.kind == Some(Kind::Foreign) {

@@ -87,8 +87,22 @@ fn percent_encoded(path: &Path) -> String {
 /// A connection with the thread that drives it.
 pub struct Store {
     runtime: tokio::runtime::Runtime,
-    connection: AnyConnection,
+    /// Taken when the store is closed.
+    connection: Option<AnyConnection>,
     place: Place,
+}
+
+/// A closed SQLite file holds everything in one file again.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, connection.close()).await });
+        }
+    }
+}
+
+fn closed(place: &Place) -> Error {
+    refused(place, "it is closed")
 }
 
 impl Store {
@@ -107,7 +121,7 @@ impl Store {
             }
             Ok(connection)
         })?;
-        Ok(Self { runtime, connection, place })
+        Ok(Self { runtime, connection: Some(connection), place })
     }
 
     /// Where it is.
@@ -120,7 +134,7 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = &mut self.connection;
+        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
         run(&self.runtime, &self.place, async {
             let mut transaction = connection.begin().await?;
             let done = work(&mut transaction).await?;
@@ -134,7 +148,8 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let (connection, begin) = (&mut self.connection, self.place.begin_alone());
+        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
+        let begin = self.place.begin_alone();
         run(&self.runtime, &self.place, async {
             for statement in begin {
                 sqlx::query(*statement).execute(&mut *connection).await?;
@@ -153,7 +168,7 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = &mut self.connection;
+        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
         run(&self.runtime, &self.place, work(connection))
     }
 }
@@ -220,6 +235,62 @@ fn refused(place: &Place, said: &str) -> Error {
     };
     let said = said.trim_start_matches("error returned from database: ").replace('\n', " ");
     Error::Store { place: place.shown(), reason: format!("{said}{hint}") }
+}
+
+/// A question whose conditions are put together at run time. Values are always bound, never written into the text.
+pub struct Question {
+    text: String,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl Question {
+    /// Begins with `text`.
+    pub fn new(text: &'static str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds a piece of the program's own text.
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value as the next parameter.
+    #[expect(private_bounds, reason = "callers have texts and numbers")]
+    pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self.text.push_str(&format!("${}", self.values.len()));
+        self
+    }
+
+    /// All rows of the answer.
+    pub async fn all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, Failure> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(self.text));
+        for value in self.values {
+            query = match value {
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+            };
+        }
+        Ok(query.fetch_all(connection).await?)
+    }
 }
 
 /// Column `at` of `row`.

@@ -150,18 +150,14 @@ fn every_changed_byte_of_a_stored_record_is_found() {
     }
     drop(ledger);
     // The same in the file itself, past the checks of this program.
-    let mut changed = 0;
-    for _ in 0..3 {
-        let bytes = std::fs::read(&path).unwrap();
-        let Some(at) = bytes.windows(7).rposition(|window| window == b"model-1") else { continue };
-        let mut bad = bytes.clone();
-        bad[at + 6] = b'7';
-        std::fs::write(&path, &bad).unwrap();
-        let report = verify::ledger(&mut open(&path), |_| Vec::new()).unwrap();
+    for at in (1..payload.len()).step_by(61) {
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(&path, &copy).unwrap();
+        let flipped = format!("substr(payload, 1, {}) || '~' || substr(payload, {})", at - 1, at + 1);
+        change(&copy, &format!("UPDATE records SET payload = {flipped} WHERE sequence = 1"));
+        let report = verify::ledger(&mut open(&copy), |_| Vec::new()).unwrap();
         assert!(!report.problems.is_empty(), "byte {at}");
-        changed += 1;
     }
-    assert_eq!(changed, 3);
 }
 
 #[test]
