@@ -260,6 +260,91 @@ pub fn change(base: &[f64], new: &[f64], matters: f64, seed: u64) -> Change {
     }
 }
 
+/// A place where the level of a series moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChangePoint {
+    /// Index of the first value of the new level.
+    pub at: usize,
+    /// Median after over median before, within the neighbouring change points.
+    pub ratio: f64,
+    /// Share of shuffled series with a split at least as good.
+    pub p: f64,
+}
+
+/// Shuffles behind each p-value.
+const SHUFFLES: usize = 499;
+/// Fewest values on either side of a change.
+const SHORTEST: usize = 3;
+
+/// Change points of a series of positive rates in time order: binary segmentation of the logarithms, each split kept where
+/// fewer than 1 % of seeded shuffles split as well and the level moves by at least `matters` (0.02).
+#[must_use]
+pub fn change_points(values: &[f64], matters: f64, seed: u64) -> Vec<ChangePoint> {
+    if !values.iter().all(|value| value.is_finite() && *value > 0.0) {
+        return Vec::new();
+    }
+    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    let mut splits = Vec::new();
+    let mut random = SplitMix(seed);
+    segment(&logs, 0, matters, &mut random, &mut splits);
+    splits.sort_by_key(|(at, _)| *at);
+    let bounds: Vec<usize> =
+        std::iter::once(0).chain(splits.iter().map(|(at, _)| *at)).chain([values.len()]).collect();
+    let level = |from: usize, to: usize| median(&values[from..to]).unwrap_or(f64::NAN);
+    bounds
+        .windows(3)
+        .zip(&splits)
+        .map(|(around, (at, p))| ChangePoint {
+            at: *at,
+            ratio: level(around[1], around[2]) / level(around[0], around[1]),
+            p: *p,
+        })
+        .collect()
+}
+
+fn segment(logs: &[f64], offset: usize, matters: f64, random: &mut SplitMix, found: &mut Vec<(usize, f64)>) {
+    let Some((at, gain)) = best_split(logs) else { return };
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    if (mean(&logs[at..]) - mean(&logs[..at])).abs() < matters {
+        return;
+    }
+    let mut shuffled = logs.to_vec();
+    let mut as_good = 0;
+    for _ in 0..SHUFFLES {
+        for last in (1..shuffled.len()).rev() {
+            shuffled.swap(last, (random.next() % (last as u64 + 1)) as usize);
+        }
+        as_good += usize::from(best_split(&shuffled).is_some_and(|(_, other)| other >= gain));
+    }
+    let p = (as_good + 1) as f64 / (SHUFFLES + 1) as f64;
+    if p > 0.01 {
+        return;
+    }
+    found.push((offset + at, p));
+    segment(&logs[..at], offset, matters, random, found);
+    segment(&logs[at..], offset + at, matters, random, found);
+}
+
+/// The split that takes most off the sum of squares, with what it takes off.
+fn best_split(logs: &[f64]) -> Option<(usize, f64)> {
+    let total: f64 = logs.iter().sum();
+    let count = logs.len() as f64;
+    let mut before = 0.0;
+    let mut best = None;
+    for at in 1..logs.len() {
+        before += logs[at - 1];
+        if at < SHORTEST || logs.len() - at < SHORTEST {
+            continue;
+        }
+        let left = at as f64;
+        let gain = before * before / left + (total - before).powi(2) / (count - left) - total * total / count;
+        if best.is_none_or(|(_, most)| gain > most) {
+            best = Some((at, gain));
+        }
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,6 +411,18 @@ mod tests {
         assert_eq!(change(&base, &scaled(1.005), 0.02, 1), Change::WithinNoise);
         assert_eq!(change(&base, &[60.0, 140.0, 100.0], 0.02, 1), Change::NotEnoughData);
         assert_eq!(change(&base, &[120.0, 121.0], 0.02, 1), Change::NotEnoughData);
+    }
+
+    #[test]
+    fn a_series_changes_where_its_level_moves() {
+        let noise = |at: usize| 1.0 + [0.003, -0.004, 0.001, -0.002, 0.004][at % 5];
+        let series: Vec<f64> = (0..30).map(|at| if at < 18 { 40.0 } else { 52.4 } * noise(at)).collect();
+        let found = change_points(&series, 0.02, 1);
+        assert_eq!(found.iter().map(|point| point.at).collect::<Vec<_>>(), [18]);
+        assert!((found[0].ratio - 1.31).abs() < 0.01, "{found:?}");
+        let flat: Vec<f64> = (0..30).map(|at| 40.0 * noise(at)).collect();
+        assert_eq!(change_points(&flat, 0.02, 1), []);
+        assert_eq!(change_points(&[1.0, 2.0], 0.02, 1), []);
     }
 
     fn samples() -> impl Strategy<Value = Vec<f64>> {

@@ -10,6 +10,14 @@ pub struct Args {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Where results are kept: a file, or postgres://… [default: ledger.db in the user's data folder]
+    #[arg(long, global = true, env = "ROOFMARK_LEDGER", hide_env_values = true)]
+    pub ledger: Option<String>,
+
+    /// Survive a loss of power too: one sync of the disk per record.
+    #[arg(long, global = true)]
+    pub durable: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -45,6 +53,12 @@ pub enum Command {
     Advise(crate::command::advise::AdviseArgs),
     /// Work out what owning a machine costs, with intervals and what matters most.
     Cost(crate::command::cost::CostArgs),
+    /// List, show, compare, follow, export and import what the ledger keeps.
+    Results(crate::command::results::ResultsArgs),
+    /// Check chain, signatures, statistics and physics of a bundle or of the whole ledger.
+    Verify(crate::command::verify::VerifyArgs),
+    /// Show the key that signs records, or trust the key of somebody else.
+    Key(crate::command::key::KeyArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

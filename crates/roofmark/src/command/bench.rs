@@ -106,7 +106,7 @@ pub enum Format {
 }
 
 /// Measures and prints.
-pub fn run(args: &BenchArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
@@ -142,6 +142,7 @@ pub fn run(args: &BenchArgs, json: bool) -> Result<Exit> {
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
+    crate::ledger::keep_run(place, &run);
     Ok(exit(&run, &stop))
 }
 
