@@ -4,8 +4,12 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod doubt;
+pub mod load_doubt;
+pub mod load_record;
 pub mod machine;
 pub mod profile;
+pub mod records;
 pub mod shape;
 pub mod tensor_type;
 pub mod tensors;

@@ -110,9 +110,24 @@ unit!(
     "tok/s"
 );
 unit!(
+    /// Requests per second.
+    RequestsPerSecond,
+    "req/s"
+);
+unit!(
     /// Seconds.
     Seconds,
     "s"
+);
+unit!(
+    /// Hertz.
+    Hertz,
+    "Hz"
+);
+unit!(
+    /// Degrees Celsius.
+    Celsius,
+    "°C"
 );
 unit!(
     /// Watts.
@@ -219,6 +234,13 @@ impl TokensPerSecond {
     #[must_use]
     pub fn time_for(self, tokens: f64) -> Seconds {
         Seconds(tokens / self.0)
+    }
+}
+
+impl Div<Seconds> for Joules {
+    type Output = Watts;
+    fn div(self, time: Seconds) -> Watts {
+        Watts(self.0 / time.0)
     }
 }
 

@@ -1,0 +1,14 @@
+//! The load generator: what users of a server feel, alone and in a crowd.
+//!
+//! A response is time-stamped when its bytes are read, before they are parsed. Latency counts from
+//! the time that a request was due. A chunk is never taken for a token.
+
+pub mod chunk;
+pub mod exchange;
+pub mod http;
+pub mod limits;
+pub mod sse;
+pub mod usage;
+
+#[cfg(test)]
+mod exchange_tests;
