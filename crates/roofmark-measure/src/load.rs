@@ -4,11 +4,20 @@
 //! the time that a request was due. A chunk is never taken for a token.
 
 pub mod chunk;
+mod clock;
+pub mod driver;
+mod error;
 pub mod exchange;
 pub mod http;
 pub mod limits;
 pub mod sse;
+pub mod target;
+mod timer;
+mod transport;
 pub mod usage;
+pub mod watch;
+
+pub use error::LoadError;
 
 #[cfg(test)]
 mod exchange_tests;
