@@ -237,7 +237,7 @@ fn above_roof(share: f64, bytes: Bytes, cache: Option<Bytes>) -> String {
 
 /// A share as people read it: `4.2 %`.
 fn percent(share: f64) -> String {
-    format!("{} %", significant(share * 100.0, if share < 0.1 { 2 } else { 3 }))
+    format!("{} %", significant(share * 100.0, 2))
 }
 
 #[cfg(test)]

@@ -4,13 +4,25 @@
 //! Nothing here does I/O, reads a clock or draws a random number that was not seeded by the caller.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
+pub mod catalog;
+pub mod claim;
+pub mod config;
+pub mod cost;
 pub mod doubt;
 pub mod load_doubt;
 pub mod load_record;
+pub mod evidence;
+pub mod gguf;
 pub mod machine;
+pub mod names;
+pub mod prediction;
 pub mod profile;
+pub mod quant;
 pub mod records;
 pub mod shape;
+pub mod synth;
+pub mod table;
 pub mod tensor_type;
 pub mod tensors;
 pub mod units;

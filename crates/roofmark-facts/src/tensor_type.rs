@@ -85,6 +85,8 @@ tensor_types! {
     TQ2_0 = 35, "TQ2_0", 66 / 256;
     MXFP4 = 39, "MXFP4", 17 / 32;
     NVFP4 = 40, "NVFP4", 36 / 64;
+    Q1_0 = 41, "Q1_0", 18 / 128;
+    Q2_0 = 42, "Q2_0", 18 / 64;
     FP8 = 1001, "FP8", 1 / 1;
     MLX_3BIT = 1003, "MLX 3-bit g64", 28 / 64;
     MLX_4BIT = 1004, "MLX 4-bit g64", 36 / 64;
@@ -100,6 +102,12 @@ impl TensorType {
     #[must_use]
     pub fn bits_per_element(self) -> f64 {
         self.block_bytes() as f64 * 8.0 / self.block_elements() as f64
+    }
+
+    /// Whether a GGUF file can hold the type.
+    #[must_use]
+    pub fn in_gguf(self) -> bool {
+        self.id() < 1000
     }
 
     /// Bytes of `elements` elements whose rows are `row` elements long; `None` when a row is not a

@@ -30,8 +30,13 @@ const BUSY_SHARE: f64 = 0.1;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Weights up to this size are warmed with a whole prefill, larger ones with a short one.
 const SMALL_MODEL: Bytes = Bytes(1e9);
-/// A question that every language model can answer, and what the answer must hold.
-const QUESTION: (&str, &str) = ("What is the capital of France?", "Paris");
+/// Questions that every language model can answer, to one that chats and to one that continues.
+const QUESTIONS: [(&str, bool); 2] =
+    [("What is the capital of France?", true), ("The capital of France is", false)];
+/// What an answer must hold.
+const KNOWN: &str = "Paris";
+/// Models with fewer parameters know too little to be asked.
+const KNOWS: f64 = 100e6;
 
 /// What is recorded about a run beside its samples.
 #[derive(Clone, Debug)]
@@ -46,6 +51,17 @@ pub struct Subject {
     pub model: ModelFacts,
     /// Roofs that were measured to make the plan.
     pub roofs: Option<Roofs>,
+    /// How the machine came to rest.
+    pub rest: Rest,
+}
+
+/// Whether the machine was at rest when the run began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rest {
+    /// Time that the start was put off.
+    pub waited: Seconds,
+    /// Set where the machine stayed busy.
+    pub doubt: Option<Doubt>,
 }
 
 /// How to run.
@@ -59,8 +75,6 @@ pub struct Options {
     pub flash_attention: Switch,
     /// Storage type of the cache.
     pub cache_type: TensorType,
-    /// Longest wait for a busy machine to come to rest.
-    pub patience: Duration,
     /// Ask the model a question (a file with a tokenizer and trained weights).
     pub ask: bool,
     /// Load all parts at once and alternate between them; else one after the other.
@@ -122,9 +136,8 @@ pub fn run(
     events: &mut dyn FnMut(Event),
     stop: &AtomicBool,
 ) -> Result<Run, EngineError> {
-    let (waited, busy) = settle(probe, subject.host.cpus, options.patience, events);
     let mut bench = Bench::new(plan, options, stages, probe, events, stop);
-    bench.doubts.extend(busy);
+    bench.doubts.extend(subject.rest.doubt.clone());
     let groups: Vec<Vec<usize>> = if options.together {
         vec![(0..stages.len()).collect()]
     } else {
@@ -140,25 +153,22 @@ pub fn run(
     }
     match failure {
         Some(error) if bench.done == 0 => Err(error),
-        _ => Ok(bench.finish(subject, stages, waited)),
+        _ => Ok(bench.finish(subject, stages)),
     }
 }
 
 /// Waits up to `patience` for other programs to end; a machine that stays busy is a doubt.
-fn settle(
-    probe: &mut dyn Probe,
-    cpus: u32,
-    patience: Duration,
-    events: &mut dyn FnMut(Event),
-) -> (Seconds, Option<Doubt>) {
+///
+/// Comes before everything else that measures, the roofs that a plan needs included.
+pub fn settle(probe: &mut dyn Probe, cpus: u32, patience: Duration, events: &mut dyn FnMut(Event)) -> Rest {
     let mut waited = Duration::ZERO;
     loop {
         let busy = probe.busy().unwrap_or(0.0);
         if busy <= BUSY_SHARE * f64::from(cpus) {
-            return (Seconds(waited.as_secs_f64()), None);
+            return Rest { waited: Seconds(waited.as_secs_f64()), doubt: None };
         }
         if waited >= patience {
-            return (Seconds(waited.as_secs_f64()), Some(Doubt::Busy { busy, cpus }));
+            return Rest { waited: Seconds(waited.as_secs_f64()), doubt: Some(Doubt::Busy { busy, cpus }) };
         }
         events(Event::Waiting { busy });
         probe.rest(LOOK_AGAIN);
@@ -173,6 +183,7 @@ struct Live {
     /// Context and sequences of the open context.
     open: Option<(u32, u32)>,
     weights: Bytes,
+    parameters: f64,
 }
 
 struct Bench<'a> {
@@ -215,7 +226,7 @@ impl<'a> Bench<'a> {
             cells,
             doubts: Vec::new(),
             engine: EngineFacts::default(),
-            check: if options.ask { Check::NotRun } else { Check::NotApplicable },
+            check: Check::NotApplicable,
             fresh_roof: None,
             done: 0,
             micro_batch: OpenRequest::new(1, 1, 1).micro_batch,
@@ -231,10 +242,8 @@ impl<'a> Bench<'a> {
             }
             live.push(self.load(&mut stages[stage], stage)?);
         }
-        if self.options.ask
-            && let Some(first) = live.first_mut()
-        {
-            self.ask(first)?;
+        for live in live.iter_mut().take(1).filter(|live| self.options.ask && live.parameters >= KNOWS) {
+            self.ask(live)?;
         }
         for round in 0..self.plan.repetitions {
             for (index, workload) in self.order(live.len(), round) {
@@ -268,26 +277,35 @@ impl<'a> Bench<'a> {
         let mut engine = (stage.start)()?;
         let loaded = engine.load(&stage.load)?;
         self.engine = EngineFacts { flash_attention: self.engine.flash_attention, ..engine_facts(&loaded) };
-        Ok(Live { stage: index, engine, open: None, weights: stage.part.profile.tensor_bytes })
+        let profile = &stage.part.profile;
+        Ok(Live {
+            stage: index,
+            engine,
+            open: None,
+            weights: profile.tensor_bytes,
+            parameters: profile.params,
+        })
     }
 
     /// Binds a known answer to the run: a fast engine that is wrong is void.
     fn ask(&mut self, live: &mut Live) -> Result<(), EngineError> {
         self.open(live, 256, 1)?;
-        let (question, known) = QUESTION;
-        let request = GenerateRequest { prompt: question.into(), chat: true, tokens: 32 };
-        match live.engine.generate(&request) {
-            Ok(answer) => {
-                let right = answer.text.contains(known);
-                self.check = Check::Greedy { prompt: question.into(), answer: answer.text, right };
-                Ok(())
+        for (question, chat) in QUESTIONS {
+            let request = GenerateRequest { prompt: question.into(), chat, tokens: 32 };
+            match live.engine.generate(&request) {
+                Ok(answer) => {
+                    let right = answer.text.contains(KNOWN);
+                    self.check = Check::Greedy { prompt: question.into(), answer: answer.text, right };
+                    if right {
+                        return Ok(());
+                    }
+                }
+                // No tokenizer, or no chat template.
+                Err(error) if error.leaves_engine_alive() => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.leaves_engine_alive() => {
-                self.check = Check::NotApplicable;
-                Ok(())
-            }
-            Err(error) => Err(error),
         }
+        Ok(())
     }
 
     fn open(&mut self, live: &mut Live, context: u32, sequences: u32) -> Result<Opened, EngineError> {
@@ -348,7 +366,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn finish(mut self, subject: Subject, stages: &[Stage<'_>], waited: Seconds) -> Run {
+    fn finish(mut self, subject: Subject, stages: &[Stage<'_>]) -> Run {
         if self.done < self.planned {
             self.doubts.push(Doubt::Interrupted { done: self.done, planned: self.planned });
         }
@@ -366,7 +384,7 @@ impl<'a> Bench<'a> {
                 threads: self.options.threads,
                 cache_type: self.options.cache_type,
                 micro_batch: self.micro_batch,
-                waited,
+                waited: subject.rest.waited,
             },
             roofs: subject.roofs,
             parts: stages.iter().map(|stage| stage.part.clone()).collect(),
@@ -439,6 +457,7 @@ mod tests {
             host: Host { cpus: 2, ..Host::default() },
             model: ModelFacts { profile: profile(32), origin: Origin::Synthetic },
             roofs: None,
+            rest: Rest::default(),
         }
     }
 
@@ -448,7 +467,6 @@ mod tests {
             threads: 2,
             flash_attention: Switch::Auto,
             cache_type: TensorType::F16,
-            patience: Duration::from_secs(4),
             ask: false,
             together,
             roofs: true,
@@ -468,13 +486,8 @@ mod tests {
         plan(Protocol::Quick, &overrides)
     }
 
-    fn measure(
-        stages: &mut [Stage<'_>],
-        options: &Options,
-        roofs: &[f64],
-        busy: &[f64],
-    ) -> Result<Run, EngineError> {
-        let mut probe = Surroundings { roofs: roofs.to_vec(), busy: busy.to_vec() };
+    fn measure(stages: &mut [Stage<'_>], options: &Options, roofs: &[f64]) -> Result<Run, EngineError> {
+        let mut probe = Surroundings { roofs: roofs.to_vec(), busy: vec![0.0] };
         run(subject(), &two_rounds(), options, stages, &mut probe, &mut |_| {}, &AtomicBool::new(false))
     }
 
@@ -503,13 +516,8 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_together_run_one_after_the_other() {
         let log = Log::default();
-        measure(
-            &mut [stage("a", 2, &log, None), stage("b", 4, &log, None)],
-            &options(false),
-            &[36.0],
-            &[0.0],
-        )
-        .unwrap();
+        measure(&mut [stage("a", 2, &log, None), stage("b", 4, &log, None)], &options(false), &[36.0])
+            .unwrap();
         let log = log.borrow();
         let first_b = log.iter().position(|line| line.starts_with('b')).unwrap();
         assert!(log[first_b..].iter().all(|line| line.starts_with('b')));
@@ -519,7 +527,7 @@ mod tests {
     fn a_roof_stands_right_before_and_after_every_decode() {
         let log = Log::default();
         let roofs = [30.0, 31.0, 32.0, 33.0, 34.0, 35.0, 36.0];
-        let run = measure(&mut [stage("a", 2, &log, None)], &options(true), &roofs, &[0.0]).unwrap();
+        let run = measure(&mut [stage("a", 2, &log, None)], &options(true), &roofs).unwrap();
         let pairs: Vec<(f64, f64)> = run.cells[1..]
             .iter()
             .flat_map(|cell| &cell.samples)
@@ -532,12 +540,21 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_waited_for_and_then_doubted() {
+        let settle = |busy: &[f64]| {
+            let mut probe = Surroundings { roofs: vec![36.0], busy: busy.to_vec() };
+            settle(&mut probe, 2, Duration::from_secs(4), &mut |_| {})
+        };
+        assert_eq!(settle(&[1.5, 0.1]), Rest { waited: Seconds(2.0), doubt: None });
+        let busy = Rest { waited: Seconds(4.0), doubt: Some(Doubt::Busy { busy: 1.5, cpus: 2 }) };
+        assert_eq!(settle(&[1.5]), busy);
         let log = Log::default();
-        let calm = measure(&mut [stage("a", 2, &log, None)], &options(true), &[36.0], &[1.5, 0.1]).unwrap();
-        assert_eq!((calm.settings.waited, calm.doubts.len()), (Seconds(2.0), 0));
-        let busy = measure(&mut [stage("a", 2, &log, None)], &options(true), &[36.0], &[1.5]).unwrap();
-        assert_eq!(busy.settings.waited, Seconds(4.0));
-        assert_eq!(busy.doubts, [Doubt::Busy { busy: 1.5, cpus: 2 }]);
+        let mut probe = Surroundings { roofs: vec![36.0], busy: vec![0.0] };
+        let stages = &mut [stage("a", 2, &log, None)];
+        let (subject, never) = (Subject { rest: busy, ..subject() }, AtomicBool::new(false));
+        let run =
+            run(subject, &two_rounds(), &options(true), stages, &mut probe, &mut |_| {}, &never).unwrap();
+        assert_eq!(run.settings.waited, Seconds(4.0));
+        assert!(matches!(run.doubts[..], [Doubt::Busy { .. }]));
     }
 
     #[test]
@@ -561,14 +578,14 @@ mod tests {
     fn an_engine_that_dies_leaves_its_samples_or_its_error() {
         let log = Log::default();
         // Two warm-ups come first: batch 1, then batch 4.
-        let run = measure(&mut [stage("a", 2, &log, Some(2))], &options(true), &[36.0], &[0.0]).unwrap();
+        let run = measure(&mut [stage("a", 2, &log, Some(2))], &options(true), &[36.0]).unwrap();
         assert!(
             matches!(&run.doubts[0], Doubt::Failed { reason } if reason.contains("signal 9")),
             "{:?}",
             run.doubts
         );
         assert_eq!(run.cells[1].samples.len(), 1);
-        let error = measure(&mut [stage("a", 2, &log, Some(0))], &options(true), &[36.0], &[0.0]);
+        let error = measure(&mut [stage("a", 2, &log, Some(0))], &options(true), &[36.0]);
         assert!(matches!(error, Err(EngineError::Killed { .. })));
     }
 
@@ -576,7 +593,7 @@ mod tests {
     fn a_known_answer_is_bound_to_the_run() {
         let log = Log::default();
         let asking = Options { ask: true, ..options(true) };
-        let run = measure(&mut [stage("a", 2, &log, None)], &asking, &[36.0], &[0.0]).unwrap();
+        let run = measure(&mut [stage("a", 2, &log, None)], &asking, &[36.0]).unwrap();
         assert!(matches!(run.check, Check::Greedy { right: true, .. }));
     }
 

@@ -58,15 +58,15 @@ pub struct LoadRequest {
     pub gpu_layers: Option<u32>,
     /// Let the CPU backend rearrange weights for its fastest kernels (the engine's default).
     pub repack: bool,
-    /// Map the file instead of reading it.
-    pub mmap: bool,
+    /// Map the file instead of reading it; left alone, the engine maps where every device can use it.
+    pub mmap: Switch,
 }
 
 impl LoadRequest {
     /// The engine's defaults for `model`.
     #[must_use]
     pub fn new(model: ModelSource) -> Self {
-        Self { model, gpu_layers: None, repack: true, mmap: true }
+        Self { model, gpu_layers: None, repack: true, mmap: Switch::Auto }
     }
 }
 

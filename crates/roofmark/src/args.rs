@@ -18,10 +18,35 @@ pub struct Args {
 /// The commands. Each has a file of its name in `command/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure this machine with the embedded engine and hold it against its memory.
+    #[cfg(feature = "engine")]
+    Bench(crate::command::bench::BenchArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List the models of the catalog, or explain one.
+    Models(crate::command::models::ModelsArgs),
+    /// Compute the rate that physics allows, with the arithmetic.
+    Ceiling(crate::command::ceiling::CeilingArgs),
+    /// Predict rates of models on machines, with intervals and what they rest on.
+    Predict(crate::command::predict::PredictArgs),
+    /// Grade the predictor on measurements that it may not look at.
+    Evaluate(crate::command::evaluate::EvaluateArgs),
+    /// Fit the predictor's table to the evidence and print it.
+    Calibrate(crate::command::calibrate::CalibrateArgs),
+    /// Rank what runs on a machine for a use.
+    Fit(crate::command::fit::FitArgs),
+    /// Say what a model costs: bytes, cache and FLOPs per token, from its file or the catalog.
+    Inspect(crate::command::inspect::InspectArgs),
+    /// Write a synthetic model: exact shapes and types, random weights.
+    Synth(crate::command::synth::SynthArgs),
+    /// Say whether published rates are possible: an article, a table, or one claim.
+    Check(crate::command::check::CheckArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.
     Man(crate::command::completions::ManArgs),
+    /// The engine's own process; started by the program itself.
+    #[cfg(feature = "engine")]
+    #[command(name = "__engine", hide = true)]
+    Engine(crate::command::engine::EngineArgs),
 }

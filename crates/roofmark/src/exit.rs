@@ -9,17 +9,27 @@ pub enum Exit {
     Success,
     /// Worked, and the answer is "no": an impossible claim was found, a machine does not fit.
     Negative,
+    /// Stopped by Ctrl-C; what was measured before is printed.
+    Interrupted,
     /// Failed: bad input, missing file, no success in a run.
     Failure,
 }
 
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Negative => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failure => 1,
-            Exit::Negative => 3,
-        })
+        Self::from(exit.code() as u8)
     }
 }
 

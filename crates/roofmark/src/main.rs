@@ -2,8 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod catalog;
 mod command;
 mod exit;
+mod expect;
+mod local;
+mod model_file;
+mod pick;
+mod synth_file;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -144,21 +144,22 @@ pub struct Means {
     pub budget: Seconds,
     /// Size of a cached element in bytes.
     pub element: f64,
+    /// Copies of the weights that must stay in memory: two where a synthetic file in memory has
+    /// rearranged weights beside it, one for a mapped file, whose pages the system can drop.
+    pub copies: f64,
 }
 
-/// Memory kept back for the engine's buffers and the rest of the system.
-const SPARE: Bytes = Bytes(1.0e9);
-/// Rearranged weights are a second copy beside the mapped file.
-const COPIES: f64 = 2.0;
+/// Memory kept back for the engine's buffers.
+const SPARE: Bytes = Bytes(0.6e9);
 
-/// Memory that running `plan` on `model` takes: weights twice, cache, buffers.
+/// Memory that running `plan` on `model` takes: weights, cache, buffers.
 #[must_use]
-pub fn memory_needed(model: &Profile, plan: &Plan, element: f64) -> Bytes {
+pub fn memory_needed(model: &Profile, plan: &Plan, means: &Means) -> Bytes {
     let cache = plan.workloads.iter().map(|workload| {
         let tokens = f64::from(workload.depth + workload.prompt + workload.generated);
-        (model.cache_bytes(tokens, element) + model.state_bytes) * f64::from(workload.batch)
+        (model.cache_bytes(tokens, means.element) + model.state_bytes) * f64::from(workload.batch)
     });
-    model.tensor_bytes * COPIES + cache.fold(Bytes(0.0), Bytes::max) + SPARE
+    model.tensor_bytes * means.copies + cache.fold(Bytes(0.0), Bytes::max) + SPARE
 }
 
 /// Rough time of `plan` on `model`: enough to choose between whole and slices.
@@ -186,12 +187,12 @@ pub fn time_needed(model: &Profile, plan: &Plan, means: &Means) -> Seconds {
 pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> Profile) -> Option<Vec<u32>> {
     let fits = |bytes: Bytes| means.available.is_none_or(|available| bytes <= available);
     let whole = profile(layers);
-    if fits(memory_needed(&whole, plan, means.element)) && time_needed(&whole, plan, means) <= means.budget {
+    if fits(memory_needed(&whole, plan, means)) && time_needed(&whole, plan, means) <= means.budget {
         return Some(vec![layers]);
     }
     let sizes = (4..layers).rev().map(|largest| vec![largest.div_ceil(4), largest.div_ceil(2), largest]);
     let possible: Vec<Vec<u32>> = sizes
-        .filter(|sizes| sizes.iter().all(|&size| fits(memory_needed(&profile(size), plan, means.element))))
+        .filter(|sizes| sizes.iter().all(|&size| fits(memory_needed(&profile(size), plan, means))))
         .collect();
     let in_time = possible.iter().find(|sizes| {
         sizes.iter().map(|&size| time_needed(&profile(size), plan, means)).sum::<Seconds>() <= means.budget
@@ -247,6 +248,7 @@ mod tests {
             compute: FlopPerSecond::from_tera(0.2),
             budget: Seconds(budget),
             element: 2.0,
+            copies: 2.0,
         }
     }
 

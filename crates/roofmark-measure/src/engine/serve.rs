@@ -131,13 +131,14 @@ fn reason(error: EngineError) -> String {
     }
 }
 
-/// Beats until the parent is gone, and then ends the process: nobody is left to answer to.
+/// Beats until the parent is gone, and then ends the process: nobody is left to answer to. It ends
+/// by an abort, because an orderly exit would tear the engine down under the thread that computes.
 fn start_beat(output: Arc<Mutex<impl Write + Send + 'static>>, progress: Progress) {
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(BEAT);
             if say(&output, &Reply::Beat { permille: progress.permille() }).is_err() {
-                std::process::exit(0);
+                std::process::abort();
             }
         }
     });

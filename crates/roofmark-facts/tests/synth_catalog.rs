@@ -1,0 +1,79 @@
+//! Every catalogued model: its synthetic file has the bytes and the cost of
+//! the catalog's own table, and its slices keep the full model's bytes per layer.
+
+use roofmark_facts::catalog::Catalog;
+use roofmark_facts::gguf::{TensorInfo, TensorTable, profile};
+use roofmark_facts::quant::Quant;
+use roofmark_facts::synth::{Plan, can_plan, plan};
+
+fn table(plan: &Plan) -> TensorTable {
+    let info = |tensor: &roofmark_facts::gguf::NewTensor| TensorInfo {
+        name: tensor.name.clone(),
+        dims: tensor.dims.clone(),
+        kind: tensor.kind,
+        offset: 0,
+        bytes: tensor.kind.bytes_for(tensor.dims.iter().product(), tensor.dims[0]).unwrap(),
+    };
+    let tensors = plan.tensors.iter().map(info).collect();
+    TensorTable { metadata: plan.metadata.clone(), tensors, file_bytes: 0, parts: 1 }
+}
+
+#[test]
+fn the_cost_read_from_a_synthetic_file_is_that_of_the_catalog() {
+    for (model, label) in Catalog::builtin().models.iter().zip(["Q4_K_M", "Q8_0", "MXFP4"].iter().cycle()) {
+        let quant = Quant::parse(label).unwrap();
+        if !can_plan(&model.shape.arch) {
+            continue;
+        }
+        let plan = plan(&model.slug, &model.shape, &quant, None).unwrap();
+        let mut expected = model.profile(&quant);
+        expected.context = expected.context.or(Some(4096));
+        let found = profile(&model.slug, &table(&plan)).unwrap();
+        assert_eq!(found, expected, "{} {label}", model.slug);
+    }
+}
+
+#[test]
+fn slices_keep_the_bytes_of_an_average_layer() {
+    let quant = Quant::parse("Q4_K_M").unwrap();
+    for (slug, layers, tolerance) in [
+        ("llama-3.1-8b", 4, 0.03),
+        ("llama-3.1-70b", 8, 0.03),
+        ("llama-3.1-8b", 8, 0.01),
+        ("qwen3-30b-a3b", 8, 0.02),
+    ] {
+        let shape = &Catalog::builtin().model(slug).unwrap().shape;
+        let layer_bytes = |plan: &Plan| {
+            let inside = |tensor: &&TensorInfo| tensor.name.starts_with("blk.");
+            table(plan).tensors.iter().filter(inside).map(|tensor| tensor.bytes).sum::<u64>() as f64
+                / plan.shape.layers.len() as f64
+        };
+        let full = layer_bytes(&plan(slug, shape, &quant, None).unwrap());
+        let slice = layer_bytes(&plan(slug, shape, &quant, Some(layers)).unwrap());
+        assert!((slice / full - 1.0).abs() < tolerance, "{slug} {layers}: {slice} against {full}");
+    }
+}
+
+#[test]
+fn the_full_8b_file_has_the_tensor_bytes_of_the_published_mix() {
+    let shape = &Catalog::builtin().model("llama-3.1-8b").unwrap().shape;
+    let plan = plan("llama-3.1-8b", shape, &Quant::parse("Q4_K_M").unwrap(), None).unwrap();
+    assert_eq!(plan.tensor_bytes(), 4_912_898_048);
+    assert_eq!(plan.file_bytes().unwrap(), 4_912_916_128);
+}
+
+#[test]
+fn impossible_slices_and_foreign_formats_are_refused() {
+    let shape = &Catalog::builtin().model("llama-3.1-8b").unwrap().shape;
+    let message =
+        |label: &str, keep| plan("x", shape, &Quant::parse(label).unwrap(), keep).unwrap_err().to_string();
+    assert_eq!(message("Q8_0", Some(0)), "0 layers were asked for, the model has 32 (at least 1 is needed)");
+    assert_eq!(
+        message("Q8_0", Some(33)),
+        "33 layers were asked for, the model has 32 (at least 1 is needed)"
+    );
+    let windowed = &Catalog::builtin().model("gpt-oss-20b").unwrap().shape;
+    let error = plan("x", windowed, &Quant::parse("MXFP4").unwrap(), Some(1)).unwrap_err().to_string();
+    assert_eq!(error, "1 layers were asked for, the model needs 2 to keep each of its kinds of layer");
+    assert!(message("FP8", None).contains("which GGUF does not have"));
+}

@@ -1,0 +1,8 @@
+//! Records as text: screens of 80 columns and Markdown. Strings in, strings out; no colour.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod check;
+pub mod catalog;
+pub mod ceiling;
+mod lines;

@@ -1,0 +1,90 @@
+//! What a model needs and what a machine has: limits of unified memory, cards that spill, the longest context.
+
+use crate::job::Job;
+use roofmark_facts::bounds::BUFFERS;
+use roofmark_facts::machine::{Machine, MachineKind};
+use roofmark_facts::units::Bytes;
+use serde::Serialize;
+
+/// Memory of one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Memory {
+    /// All weights.
+    pub weights: Bytes,
+    /// Cache and state of all sequences at the end of the workload.
+    pub cache: Bytes,
+    /// Working buffers.
+    pub buffers: Bytes,
+    /// What the GPU may use, over all devices; `None` where the size of the memory is unknown.
+    pub usable: Option<Bytes>,
+}
+
+impl Memory {
+    /// Everything together.
+    #[must_use]
+    pub fn needed(&self) -> Bytes {
+        self.weights + self.cache + self.buffers
+    }
+
+    /// What does not fit; zero where it fits or the memory is unknown.
+    #[must_use]
+    pub fn short_by(&self) -> Bytes {
+        self.usable.map_or(Bytes(0.0), |usable| (self.needed() - usable).max(Bytes(0.0)))
+    }
+
+    /// Whether everything fits (unknown memory counts as enough).
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.short_by().get() <= 0.0
+    }
+}
+
+/// Memory of `job` when each sequence holds `tokens` tokens, on `devices` of the machine.
+#[must_use]
+pub fn memory(job: &Job<'_>, tokens: f64, devices: u32) -> Memory {
+    let each = job.profile.cache_bytes(tokens, job.cache_element) + job.profile.state_bytes;
+    let buffers = BUFFERS * f64::from(devices);
+    let usable = usable(job.machine).map(|usable| usable * f64::from(devices));
+    Memory { weights: job.profile.tensor_bytes, cache: each * job.batch, buffers, usable }
+}
+
+/// Memory that a GPU may use by default.
+///
+/// The catalogued limit where there is one. Otherwise macOS lets the GPU wire two thirds of up to 36 GiB and three
+/// quarters of more; other unified machines keep 4 GiB and a twentieth for the system; cards keep 1 % for the driver.
+#[must_use]
+pub fn usable(machine: &Machine) -> Option<Bytes> {
+    if let Some(usable) = &machine.usable {
+        return Some(usable.value);
+    }
+    let all = machine.memory.as_ref()?.value;
+    Some(match machine.kind {
+        MachineKind::Discrete => all * 0.99,
+        _ if machine.vendor == "Apple" && all.gib() <= 36.0 => all * (2.0 / 3.0),
+        _ if machine.vendor == "Apple" => all * 0.75,
+        _ => (all * 0.95 - Bytes::from_gib(4.0)).max(all * 0.5),
+    })
+}
+
+/// Longest context in tokens that fits beside the weights, at most what the model was made for; `None` where the
+/// weights alone do not fit.
+#[must_use]
+pub fn longest_context(job: &Job<'_>, devices: u32) -> Option<f64> {
+    let most = job.profile.context.map_or(131_072.0, |context| context as f64);
+    if memory(job, most, devices).fits() {
+        return Some(most);
+    }
+    if !memory(job, 256.0, devices).fits() {
+        return None;
+    }
+    let (mut low, mut high) = (256.0, most);
+    while high - low > 1.0 {
+        let middle = ((low + high) / 2.0_f64).floor();
+        if memory(job, middle, devices).fits() {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Some(low)
+}

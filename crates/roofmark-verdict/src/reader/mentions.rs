@@ -1,0 +1,774 @@
+//! Mentions: what the reader recognises in a text, each with its place.
+
+use super::dates::{self, Date};
+use super::lexicon::{Lexicon, Named, is_size};
+use super::numbers::{self, Decimal};
+use super::patterns::*;
+use super::words::{Word, words};
+use regex::Captures;
+use roofmark_facts::claim::Phase;
+use std::ops::Range;
+
+/// What is mentioned.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum What {
+    /// A machine: indices into the lexicon, and how many of them.
+    Machine { machines: Vec<usize>, devices: Option<u32>, memory: Option<u32> },
+    /// A machine that something else is compared with.
+    Compared(Vec<usize>),
+    /// A model; `loose` where the words leave the version out (`Llama 70B`).
+    Model { models: Vec<usize>, loose: bool },
+    /// A family of models without a size.
+    Family(Vec<usize>),
+    /// A size without a family, such as `70b`.
+    Size(String),
+    /// A quantization.
+    Quant(String),
+    /// An engine.
+    Engine(&'static str),
+    /// A rate in tokens per second; `group` numbers rates that share one unit or lead from one to the other.
+    Rate { low: f64, high: f64, group: usize },
+    /// A number that stands where a rate does, without its unit: `4–6 (today)`.
+    Echo { low: f64, high: f64 },
+    /// A phase, with the prompt's tokens where the words say so (`pp512`).
+    Phase(Phase, Option<u64>),
+    /// Streams in flight.
+    Streams(u64),
+    /// Batches without a number.
+    Batched,
+    /// The rate is of all streams.
+    Aggregate,
+    /// The rate is of each stream.
+    PerStream,
+    /// Speculative decoding, on or off.
+    Speculation(bool),
+    /// Mean accepted length.
+    Accepted(f64),
+    /// Tokens of context.
+    Context(u64),
+    /// GPU cores.
+    Cores(u32),
+    /// Weights in host memory.
+    Offload,
+    /// A date.
+    Date(Date),
+    /// A word of expectation.
+    Modal,
+    /// A test's name in llama.cpp's own benchmark (`pp512`, `tg128`, `S_TG`).
+    BenchName,
+}
+
+/// A mention and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mention {
+    pub start: usize,
+    pub end: usize,
+    pub what: What,
+}
+
+/// All mentions in `text[range]`, in order.
+pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: Decimal) -> Vec<Mention> {
+    let part = &text[range.clone()];
+    let words = words(part, range.start);
+    let mut found = Finder { part, base: range.start, decimal, taken: Vec::new(), mentions: Vec::new() };
+    for url in URL.find_iter(part) {
+        found.taken.push(range.start + url.start()..range.start + url.end());
+    }
+    found.names(lexicon, &words);
+    if part.bytes().any(|byte| byte.is_ascii_digit()) || !part.is_ascii() {
+        found.rates();
+    }
+    found.quantities();
+    found.circumstances();
+    found.sizes(&words);
+    found.mentions.sort_by_key(|mention| (mention.start, std::cmp::Reverse(mention.end)));
+    found.compare();
+    found.mentions
+}
+
+struct Finder<'a> {
+    part: &'a str,
+    base: usize,
+    decimal: Decimal,
+    /// Stretches that names and rates occupy, in order of `start` within each kind.
+    taken: Vec<Range<usize>>,
+    mentions: Vec<Mention>,
+}
+
+impl Finder<'_> {
+    fn is_free(&self, range: &Range<usize>) -> bool {
+        let near = self.taken.partition_point(|taken| taken.end <= range.start);
+        self.taken.get(near).is_none_or(|taken| taken.start >= range.end)
+    }
+
+    fn take(&mut self, range: Range<usize>) {
+        let at = self.taken.partition_point(|taken| taken.start < range.start);
+        self.taken.insert(at, range);
+    }
+
+    fn push(&mut self, range: Range<usize>, what: What) {
+        self.mentions.push(Mention { start: range.start, end: range.end, what });
+    }
+
+    /// The text before `at`, at most `length` bytes of it.
+    fn before(&self, at: usize, length: usize) -> &str {
+        let end = at - self.base;
+        let mut start = end.saturating_sub(length);
+        while !self.part.is_char_boundary(start) {
+            start += 1;
+        }
+        &self.part[start..end]
+    }
+
+    /// The text from `at`, at most `length` bytes of it.
+    fn after(&self, at: usize, length: usize) -> &str {
+        let start = at - self.base;
+        let mut end = (start + length).min(self.part.len());
+        while !self.part.is_char_boundary(end) {
+            end -= 1;
+        }
+        &self.part[start..end]
+    }
+
+    fn names(&mut self, lexicon: &Lexicon, words: &[Word]) {
+        let mut taken = Vec::new();
+        for (range, named) in lexicon.scan(self.part, self.base, words) {
+            if self.is_free(&range)
+                && let Some(what) = self.named(&range, named, lexicon)
+            {
+                self.push(range.clone(), what);
+                taken.push(range);
+            }
+        }
+        self.taken.append(&mut taken);
+        self.taken.sort_by_key(|range| range.start);
+        self.drop_hosts(lexicon);
+    }
+
+    /// Memory modules name a machine only where no accelerator and no server processor is named beside them.
+    fn drop_hosts(&mut self, lexicon: &Lexicon) {
+        let module = |mention: &Mention| matches!(&mention.what, What::Machine { machines, .. } if machines.iter().all(|&index| lexicon.machines[index].slug.starts_with("ddr")));
+        let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
+        let better = self.mentions.iter().any(|mention| machine(mention) && !module(mention))
+            || SERVER.is_match(self.part);
+        if better {
+            self.mentions.retain(|mention| !module(mention));
+        }
+    }
+
+    fn named(&self, range: &Range<usize>, named: &Named, lexicon: &Lexicon) -> Option<What> {
+        let written = &self.part[range.start - self.base..range.end - self.base];
+        if !named.machines.is_empty() {
+            return self.machine(range, written, named);
+        }
+        if !named.family.is_empty() {
+            let tag = !written.contains(' ') && written.chars().all(|sign| !sign.is_uppercase());
+            if tag && !named.models.is_empty() && !self.size_follows(range.end) {
+                return Some(What::Model { models: named.models.clone(), loose: false });
+            }
+            return Some(What::Family(named.family.clone()));
+        }
+        if let Some(&first) = named.models.first() {
+            let version = super::lexicon::split(&lexicon.models[first].slug);
+            let said = super::lexicon::split(written);
+            let loose = said.len() == 2
+                && version.len() > 2
+                && is_size(&said[1])
+                && !version[1].starts_with(&said[1]);
+            return Some(What::Model { models: named.models.clone(), loose });
+        }
+        named.engine.map(What::Engine)
+    }
+
+    /// Whether a size in parameters follows a family's name: `qwen3moe 30B.A3B`.
+    fn size_follows(&self, at: usize) -> bool {
+        let next = self.after(at, 12).trim_start_matches([' ', '-', '_', ':']);
+        let digits = next.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        digits > 0 && next[digits..].starts_with(['b', 'B'])
+    }
+
+    fn machine(&self, range: &Range<usize>, written: &str, named: &Named) -> Option<What> {
+        if written.bytes().all(|byte| byte.is_ascii_digit() || byte == b's') && !self.is_card_number(range) {
+            return None;
+        }
+        if written.len() <= 5
+            && !written.contains(|sign: char| sign.is_uppercase() || sign.is_ascii_digit())
+            && written != "spark"
+        {
+            return None;
+        }
+        if written == "spark" && !self.before(range.start, 8).to_lowercase().ends_with("dgx ") {
+            return None;
+        }
+        Some(What::Machine {
+            machines: named.machines.clone(),
+            devices: self.devices(range),
+            memory: self.memory(range),
+        })
+    }
+
+    /// Whether a bare number is the name of a card: no price, no unit behind it.
+    fn is_card_number(&self, range: &Range<usize>) -> bool {
+        let before = self.before(range.start, 4);
+        let after = self.after(range.end, 12).trim_start().to_lowercase();
+        let priced = before.trim_end().ends_with(['$', '€', '£', '.', ',', '¥']);
+        let units = [
+            "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", "dollar", "euro",
+            "x ",
+        ];
+        let decimal =
+            after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|sign: char| sign.is_ascii_digit()));
+        let counted = decimal || units.iter().any(|unit| after.starts_with(unit));
+        !priced && !counted
+    }
+
+    /// A machine behind "than", "vs" and the like is no subject, unless a rate of its own follows it.
+    fn compare(&mut self) {
+        let machine = |what: &What| matches!(what, What::Machine { .. });
+        let followed = |mentions: &[Mention]| {
+            mentions
+                .iter()
+                .find(|mention| machine(&mention.what) || matches!(mention.what, What::Rate { .. }))
+                .is_some_and(|mention| !machine(&mention.what))
+        };
+        for at in 0..self.mentions.len() {
+            let start = self.mentions[at].start;
+            if let What::Machine { machines, .. } = &self.mentions[at].what
+                && COMPARED.is_match(self.before(start, 40))
+                && !followed(&self.mentions[at + 1..])
+            {
+                self.mentions[at].what = What::Compared(machines.clone());
+            }
+        }
+    }
+
+    fn devices(&self, range: &Range<usize>) -> Option<u32> {
+        let before = self.before(range.start, 28).to_lowercase();
+        if let Some(count) = counted_in_chinese(&before) {
+            return Some(count);
+        }
+        let before = ["nvidia ", "geforce ", "linked ", "apple ", "amd ", "radeon ", "used "]
+            .iter()
+            .fold(before.trim_end().to_owned() + " ", |text, word| {
+                text.strip_suffix(word).map_or(text.clone(), |rest| format!("{} ", rest.trim_end()))
+            });
+        let before = before.trim_end();
+        let digits: String = before
+            .trim_end_matches(['x', '×', ' ', '*'])
+            .chars()
+            .rev()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        if before.ends_with(['x', '×']) && (1..=2).contains(&digits.len()) {
+            return digits.chars().rev().collect::<String>().parse().ok().filter(|n| (1..=64).contains(n));
+        }
+        let after = self.after(range.end, 14).to_lowercase();
+        let after = after.trim_start_matches([' ', '(', 's']);
+        if let Some(rest) = after.strip_prefix(['x', '×'])
+            && let Some(count) =
+                rest.trim_start().chars().next().and_then(|sign| sign.to_digit(10)).filter(|count| *count > 0)
+        {
+            return Some(count);
+        }
+        if let [count @ b'2'..=b'8', b'x', b'0'..=b'9', ..] = after.as_bytes() {
+            return Some(u32::from(count - b'0'));
+        }
+        let word = before.rsplit(|sign: char| !sign.is_alphanumeric()).next()?;
+        count_word(word).or_else(|| before.ends_with("pair of").then_some(2)).map(|n| n as u32)
+    }
+
+    /// Memory written next to the name: `M5 Max 128GB`, `96 GB M2 Max`, `M4 Max (40-core GPU, 128 GB)`.
+    fn memory(&self, range: &Range<usize>) -> Option<u32> {
+        let after = self.after(range.end, 56);
+        let window = if after.trim_start().starts_with('(') {
+            after.split(')').next().unwrap_or(after)
+        } else {
+            after.split(['(', ';', '\n', ':']).next().map_or(after, |part| &part[..floor(part, 22)])
+        };
+        gigabytes(window).or_else(|| {
+            let before = self.before(range.start, 10);
+            before.trim_end().to_lowercase().ends_with("gb").then(|| gigabytes(before)).flatten()
+        })
+    }
+
+    fn rates(&mut self) {
+        let part = self.part;
+        let mut groups = 0;
+        for found in RATE.captures_iter(part) {
+            groups += 1;
+            self.rate(&found, groups);
+        }
+        for pattern in [&*RATE_AFTER, &*RATE_EAST] {
+            for found in pattern.captures_iter(part) {
+                groups += 1;
+                self.rate_after(&found, groups);
+            }
+        }
+        for found in ECHO.captures_iter(part) {
+            self.echo(&found);
+        }
+        for found in TIME_PER_TOKEN.captures_iter(part) {
+            groups += 1;
+            self.time_per_token(&found, groups);
+        }
+    }
+
+    fn number(&self, text: &str, thousand: bool) -> Option<f64> {
+        let value = numbers::value(text, self.decimal)?;
+        let value = if thousand { value * 1000.0 } else { value };
+        (value > 0.0 && value < 1e7).then_some(value)
+    }
+
+    /// Whether the number at `range` stands on its own: no part of a name, a price or a longer number.
+    fn stands_alone(&self, range: &Range<usize>) -> bool {
+        let last = self.before(range.start, 4).chars().next_back();
+        let glued = last.is_some_and(|sign| {
+            sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | ',' | '$' | '€' | '£' | '±')
+        });
+        !glued && self.is_free(range)
+    }
+
+    fn rate(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let place =
+            |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
+        let (a, unit) = (place("a")?, place("unit")?);
+        let first = self
+            .number(found.name("a")?.as_str(), found.name("ak").is_some())
+            .filter(|_| self.stands_alone(&a));
+        let second = place("b")
+            .and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
+        let Some((second, b)) = second else {
+            let low = first?;
+            self.list_before(&a, group);
+            self.take(a.start..unit.end);
+            self.push(a.start..unit.end, What::Rate { low, high: low, group });
+            return Some(());
+        };
+        let separator = found.name("sep")?.as_str().to_lowercase();
+        match first {
+            Some(low) if self.is_range(&a, &separator, low, second) => {
+                self.take(a.start..unit.end);
+                self.push(a.start..unit.end, What::Rate { low, high: second, group });
+            }
+            Some(low)
+                if !matches!(
+                    separator.as_str(),
+                    "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
+                ) =>
+            {
+                self.list_before(&a, group);
+                self.take(a.start..unit.end);
+                self.push(a.clone(), What::Rate { low, high: low, group });
+                self.push(b.start..unit.end, What::Rate { low: second, high: second, group });
+            }
+            _ => {
+                self.take(b.start..unit.end);
+                self.push(b.start..unit.end, What::Rate { low: second, high: second, group });
+            }
+        }
+        Some(())
+    }
+
+    /// Whether two numbers before one unit are the ends of a range rather than two rates.
+    fn is_range(&self, a: &Range<usize>, separator: &str, low: f64, high: f64) -> bool {
+        let before = self.before(a.start, 60).to_lowercase();
+        let between = ["between", "zwischen", "entre", "tra", "von", "de", "from", "desde", "des"]
+            .iter()
+            .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
+        let moved =
+            separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
+        let joined = is_lead(separator)
+            || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        low <= high
+            && !moved
+            && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
+            && high <= low * 12.0
+            && !(is_year(low) && low * 2.0 < high)
+    }
+
+    /// Earlier members of a list that shares the unit: `41, 76 and 128 tok/s`.
+    fn list_before(&mut self, first: &Range<usize>, group: usize) {
+        let mut start = first.start;
+        for _ in 0..8 {
+            let before = self.before(start, 24).to_owned();
+            let Some(found) = LIST_TAIL.captures(&before) else { return };
+            let (Some(number), Some(separator)) = (found.name("n"), found.name("sep")) else { return };
+            if start == first.start && separator.as_str() == "," {
+                return;
+            }
+            let at = start - before.len() + number.start()..start - before.len() + number.end();
+            let Some(low) = self.number(number.as_str(), false).filter(|low| !is_year(*low)) else { return };
+            if !self.stands_alone(&at) {
+                return;
+            }
+            start = at.start;
+            self.take(at.clone());
+            self.push(at, What::Rate { low, high: low, group });
+        }
+    }
+
+    fn rate_after(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + found.get(0)?.end();
+        let low = self.number(a.as_str(), false)?;
+        let unit_follows = self.after(range.end, 10).trim_start().to_lowercase();
+        let other = ["ms", "s ", "w", "gb", "%", "x", "×", "tok", "t/s", "k "]
+            .iter()
+            .any(|unit| unit_follows.starts_with(unit));
+        if !self.is_free(&range) || other {
+            return None;
+        }
+        let high = found
+            .name("b")
+            .and_then(|b| self.number(b.as_str(), false))
+            .filter(|high| *high >= low)
+            .unwrap_or(low);
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high, group });
+        Some(())
+    }
+
+    fn echo(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let end = found.name("b").unwrap_or(a).end();
+        let range = self.base + a.start()..self.base + end;
+        let low = self.number(a.as_str(), false)?;
+        let high = found.name("b").and_then(|b| self.number(b.as_str(), false)).unwrap_or(low);
+        if self.stands_alone(&range) && low <= high {
+            self.push(range, What::Echo { low, high });
+        }
+        Some(())
+    }
+
+    fn time_per_token(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let whole = found.get(0)?;
+        let range = self.base + whole.start()..self.base + whole.end();
+        let time = self.number(found.name("a")?.as_str(), false)?;
+        let seconds =
+            if found.name("unit")?.as_str().to_lowercase().starts_with('m') { time / 1000.0 } else { time };
+        let rate_follows = self.after(range.end, 40).to_lowercase();
+        let doubled = rate_follows.contains("tokens per second")
+            || rate_follows.contains("t/s")
+            || rate_follows.contains("tok/s");
+        if !self.stands_alone(&range) || doubled {
+            return None;
+        }
+        let low = 1.0 / seconds;
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high: low, group });
+        Some(())
+    }
+
+    fn quantities(&mut self) {
+        let part = self.part;
+        for found in QUANT_K.captures_iter(part) {
+            if let Some((range, name)) = self.quant_k(&found) {
+                self.take(range.clone());
+                self.push(range, What::Quant(name));
+            }
+        }
+        for found in QUANT_OTHER.captures_iter(part) {
+            if let (Some(whole), Some(name)) = (found.get(0), quant_other(&found)) {
+                let range = self.base + whole.start()..self.base + whole.end();
+                if !self.after(range.end, 6).trim_start().starts_with("bus") {
+                    self.push(range, What::Quant(name));
+                }
+            }
+        }
+        self.contexts();
+        self.streams();
+    }
+
+    fn quant_k(&self, found: &Captures<'_>) -> Option<(Range<usize>, String)> {
+        let whole = found.get(0)?;
+        let range = self.base + whole.start()..self.base + whole.end();
+        let part = |name: &str| found.name(name).map(|part| part.as_str().to_uppercase());
+        let mut name = part("q")?;
+        let bare = part("k").is_none() && part("n").is_none();
+        if bare && self.is_quarter(&range, &name) {
+            return None;
+        }
+        if self.after(range.end, 1).starts_with(|sign: char| sign.is_ascii_alphanumeric() || sign == '_') {
+            return None;
+        }
+        if part("k").is_some() {
+            name.push_str("_K");
+        }
+        let size = part("size").or_else(|| part("long").map(|long| long[..1].to_owned()));
+        for tail in [size, part("n")].into_iter().flatten() {
+            name.push('_');
+            name.push_str(&tail);
+        }
+        if name == "Q8" {
+            name.push_str("_0");
+        }
+        Some((range, if part("ud").is_some() { format!("UD-{name}") } else { name }))
+    }
+
+    /// Whether `Q3` is a quarter of a year.
+    fn is_quarter(&self, range: &Range<usize>, name: &str) -> bool {
+        if !matches!(name, "Q1" | "Q2" | "Q3" | "Q4") {
+            return false;
+        }
+        let after = self.after(range.end, 8);
+        let before = self.before(range.start, 14).to_lowercase();
+        let before = before.trim_end();
+        after.trim_start().starts_with("20")
+            || after.trim_start_matches([' ', '–', '-']).starts_with('Q')
+            || [
+                "in",
+                "by",
+                "until",
+                "of",
+                "early",
+                "late",
+                "during",
+                "estimated",
+                "for",
+                "–",
+                "-",
+                "im",
+                "bis",
+            ]
+            .iter()
+            .any(|word| before.ends_with(word))
+    }
+
+    fn contexts(&mut self) {
+        let part = self.part;
+        for found in CONTEXT.captures_iter(part) {
+            let Some(whole) = found.get(0) else { continue };
+            let range = self.base + whole.start()..self.base + whole.end();
+            if let Some(tokens) = self.context(&found).filter(|_| self.is_free(&range)) {
+                self.push(range, What::Context(tokens));
+            }
+        }
+    }
+
+    fn context(&self, found: &Captures<'_>) -> Option<u64> {
+        if found.name("zero").is_some() {
+            return Some(0);
+        }
+        let (number, kilo) =
+            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck")].iter().find_map(
+                |(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())),
+            )?;
+        let value = numbers::value(number.as_str(), self.decimal)?;
+        let tokens = if kilo { value * kilo_of(value) } else { value };
+        ((16.0..=2e7).contains(&tokens) || kilo || tokens == 0.0).then_some(tokens as u64)
+    }
+
+    fn streams(&mut self) {
+        let part = self.part;
+        for pattern in [&*STREAMS, &*BATCH] {
+            for found in pattern.captures_iter(part) {
+                let Some(whole) = found.get(0) else { continue };
+                let number = found.name("n").or_else(|| found.name("m"));
+                let count = number
+                    .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
+                let range = self.base + whole.start()..self.base + whole.end();
+                if let Some(count) =
+                    count.filter(|count| (1..=2048).contains(count) && self.stands_alone(&range))
+                {
+                    self.push(range, What::Streams(count));
+                }
+            }
+        }
+        for found in SINGLE.find_iter(part) {
+            self.push(self.base + found.start()..self.base + found.end(), What::Streams(1));
+        }
+    }
+
+    fn circumstances(&mut self) {
+        let part = self.part;
+        let mut phases: Vec<(Range<usize>, What)> = Vec::new();
+        for found in PREFILL.captures_iter(part) {
+            let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
+            if let Some(whole) = found.get(0) {
+                phases.push((
+                    self.base + whole.start()..self.base + whole.end(),
+                    What::Phase(Phase::Prefill, prompt),
+                ));
+            }
+        }
+        for found in DECODE.find_iter(part) {
+            phases
+                .push((self.base + found.start()..self.base + found.end(), What::Phase(Phase::Decode, None)));
+        }
+        phases.sort_by_key(|(range, _)| range.start);
+        let mut end = 0;
+        for (range, what) in phases {
+            if range.start >= end {
+                end = range.end;
+                if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
+                    self.push(range.clone(), What::BenchName);
+                }
+                self.push(range, what);
+            }
+        }
+        for (pattern, what) in [
+            (&*BATCHED, What::Batched),
+            (&*AGGREGATE, What::Aggregate),
+            (&*PER_STREAM, What::PerStream),
+            (&*OFFLOAD, What::Offload),
+            (&*MODAL, What::Modal),
+        ] {
+            for found in pattern.find_iter(part) {
+                self.push(self.base + found.start()..self.base + found.end(), what.clone());
+            }
+        }
+        self.speculation();
+        for found in CORES.captures_iter(part) {
+            if let (Some(whole), Some(cores), None) =
+                (found.get(0), found["n"].parse().ok(), found.name("or"))
+            {
+                self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
+            }
+        }
+        for date in dates::find(part, self.base) {
+            self.push(date.start..date.end, What::Date(date));
+        }
+    }
+
+    fn speculation(&mut self) {
+        for found in SPECULATION.find_iter(self.part) {
+            let range = self.base + found.start()..self.base + found.end();
+            let before = self.before(range.start, 14).to_lowercase();
+            let after = self.after(range.end, 14).to_lowercase();
+            let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
+                .iter()
+                .any(|word| before.trim_end().ends_with(word))
+                || ["off", "disabled", "aus"]
+                    .iter()
+                    .any(|word| after.trim_start_matches([' ', '=', ':', '(']).starts_with(word));
+            self.push(range, What::Speculation(!off));
+        }
+        for found in ACCEPTED.captures_iter(self.part) {
+            let number = found.name("n").or_else(|| found.name("m")).and_then(|n| n.as_str().parse().ok());
+            if let (Some(whole), Some(length)) = (found.get(0), number) {
+                self.push(self.base + whole.start()..self.base + whole.end(), What::Accepted(length));
+            }
+        }
+    }
+
+    fn sizes(&mut self, words: &[Word]) {
+        for (at, word) in words.iter().enumerate() {
+            if !word.text.ends_with('b') || !is_size(&word.text) || !self.is_free(&word.range) {
+                continue;
+            }
+            let active = at > 0 && words[at - 1].text == "a" && words[at - 1].range.end == word.range.start;
+            let next: Vec<&str> = words[at + 1..].iter().take(2).map(|word| word.text.as_str()).collect();
+            let other = [
+                "draft",
+                "drafter",
+                "param",
+                "params",
+                "parameter",
+                "parameters",
+                "active",
+                "aktive",
+                "total",
+            ];
+            if !active && !next.iter().take(1).any(|word| other.contains(word)) {
+                self.push(word.range.clone(), What::Size(word.text.clone()));
+            }
+        }
+    }
+}
+
+/// Whether an arrow leads from one number to the other.
+fn is_lead(separator: &str) -> bool {
+    matches!(separator, "->" | "=>" | "→" | "➜" | "⇒")
+}
+
+fn is_year(value: f64) -> bool {
+    value.fract() == 0.0 && (1990.0..=2039.0).contains(&value)
+}
+
+/// Context sizes that are powers of two count in 1,024.
+fn kilo_of(value: f64) -> f64 {
+    if value.fract() == 0.0 && (value as u64).is_power_of_two() { 1024.0 } else { 1000.0 }
+}
+
+fn count_word(word: &str) -> Option<u64> {
+    Some(match word {
+        "two" | "dual" | "twin" | "both" | "zwei" | "deux" | "dos" | "due" | "duas" | "双" => 2,
+        "three" | "triple" | "drei" | "trois" | "tres" => 3,
+        "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
+        "five" => 5,
+        "six" => 6,
+        "eight" | "acht" | "huit" | "ocho" => 8,
+        "ten" => 10,
+        "sixteen" => 16,
+        "single" | "one" => 1,
+        _ => return None,
+    })
+}
+
+/// Two or more cards in Chinese or Japanese: `两张 RTX 3090`, `4台の`.
+fn counted_in_chinese(before: &str) -> Option<u32> {
+    let before = before.trim_end_matches([' ', 'の']);
+    let stem = before.strip_suffix(['张', '張', '块', '塊', '台', '枚', '卡', '片']).unwrap_or(before);
+    let sign = stem.chars().next_back()?;
+    let written = [('两', 2), ('兩', 2), ('双', 2), ('二', 2), ('三', 3), ('四', 4), ('八', 8)];
+    let counted = stem.len() < before.len() || sign == '双';
+    let digit = sign.to_digit(10).filter(|count| *count > 0 && counted);
+    digit.or_else(|| written.iter().find(|(word, _)| *word == sign && counted).map(|&(_, count)| count))
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The first number of gigabytes in `text`.
+fn gigabytes(text: &str) -> Option<u32> {
+    let words = words(text, 0);
+    words.windows(2).find_map(|pair| {
+        let unit = matches!(pair[1].text.as_str(), "gb" | "gib" | "go")
+            && pair[1].range.start - pair[0].range.end <= 3;
+        let next = &text[pair[1].range.end..];
+        let memory =
+            unit && !next.trim_start().starts_with("/s") && !text[..pair[0].range.start].ends_with('$');
+        memory.then(|| pair[0].text.parse().ok()).flatten()
+    })
+}
+
+fn quant_other(found: &Captures<'_>) -> Option<String> {
+    if found.name("mix").is_some() {
+        return Some("MLX-MXFP4-Q8".into());
+    }
+    if let Some(name) = found.name("fp") {
+        let plain: String =
+            name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
+        return Some(match plain.as_str() {
+            "BFLOAT16" => "BF16".into(),
+            "FP16" | "FLOAT16" | "HALFPRECISION" | "FULLPRECISION" => "F16".into(),
+            "FP32" => "F32".into(),
+            _ => plain,
+        });
+    }
+    if let Some(name) = found.name("int") {
+        let plain: String =
+            name.as_str().to_uppercase().chars().filter(|sign| sign.is_alphanumeric()).collect();
+        return Some(match plain.as_str() {
+            "W4A16" | "W4A4" => "INT4".into(),
+            "W8A8" => "INT8".into(),
+            _ => plain,
+        });
+    }
+    if found.name("awq").is_some() {
+        return Some("AWQ-INT4".into());
+    }
+    if found.name("gptq").is_some() {
+        return Some("GPTQ-INT4".into());
+    }
+    if let Some(bits) = found.name("bpw") {
+        return Some(format!("{}bpw", bits.as_str()));
+    }
+    let bits = found.name("bits")?.as_str();
+    Some(if bits == "16" { "F16".into() } else { format!("{bits}-bit") })
+}

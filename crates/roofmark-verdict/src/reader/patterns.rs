@@ -1,0 +1,222 @@
+//! The patterns behind mentions. All are linear-time regular expressions; none backtracks.
+
+use super::numbers::NUMBER;
+use regex::Regex;
+use std::sync::LazyLock;
+
+fn compile(pattern: &str) -> Regex {
+    Regex::new(&pattern.replace("NUM", NUMBER).replace("UNIT", UNIT)).expect("the pattern is valid")
+}
+
+macro_rules! pattern {
+    ($(#[$doc:meta])* $name:ident = $text:expr) => {
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Regex> = LazyLock::new(|| compile($text));
+    };
+}
+
+/// Tokens per second in the spellings of several languages.
+const UNIT: &str = concat!(
+    r"(?:(?:tokens?|toks?|tks?|tkn|jetons?|トークン|令牌|词元|토큰)",
+    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|each)\s+|[-‑]per[-‑])",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?(?-u:\b)|秒|초)",
+    r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
+);
+
+pattern!(
+    /// A rate, or a range of rates, before its unit.
+    RATE = concat!(
+        r"(?i)(?P<a>NUM)(?P<ak>k\b)?\+?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
+        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
+        r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
+    )
+);
+pattern!(
+    /// A rate after its unit: `tok/s: 41`.
+    RATE_AFTER = r#"(?i)(?:UNIT|\b(?:tg|pp)\s?\d{2,5})\s*[)\]"'”]{0,2}\s*[:=]\s*[~≈]?\s*(?P<a>NUM)(?:\s*[-–]\s*(?P<b>NUM))?"#
+);
+pattern!(
+    /// Chinese, Japanese and Korean: "every second, n tokens".
+    RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
+);
+pattern!(
+    /// A rate without its unit, with a remark that only rates have.
+    ECHO = r"(?i)(?P<a>NUM)(?:\s*[–-]\s*(?P<b>NUM))?\+?\s*\((?:today|now|currently|single[- ](?:batch|stream|user)|batch(?:ed)?[^)]{0,40}|estimated[^)]{0,30}|expected[^)]{0,30})\)"
+);
+pattern!(
+    /// Time per token.
+    TIME_PER_TOKEN =
+        r"(?i)(?P<a>NUM)\s*(?P<unit>ms|milliseconds?|s|sec|seconds?)\s*(?:/|\bper\b|\bpro\b|\bpar\b|\bpor\b)\s*(?:output\s+)?(?:token|tok)\b"
+);
+pattern!(
+    /// The number before a list's connective.
+    LIST_TAIL = r"(?i)(?P<n>NUM)\s*(?P<sep>,|/|&|\band\b|\bund\b|\bet\b|\by\b|\bor\b|\bvs\.?)\s*$"
+);
+pattern!(
+    /// llama.cpp's and Unsloth's quantizations.
+    QUANT_K = concat!(
+        r"(?i)(?-u:\b)(?P<ud>UD[-_ ])?(?P<q>I?Q[1-8])",
+        r"(?:[-_ ]?(?P<k>K)(?:[-_ ]?(?P<size>XXS|XS|XL|S|M|L)(?-u:\b)|\s?-\s?(?P<long>Medium|Small|Large)(?-u:\b))?|[-_](?P<n>0|1|NL|XXS|XS|S|M)(?-u:\b))?"
+    )
+);
+pattern!(
+    /// Other number formats.
+    QUANT_OTHER = concat!(
+        r"(?i)(?-u:\b)(?:(?P<mix>(?:MLX[- ])?MXFP4[- ]Q8)|(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
+        r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ(?:[- ]?INT4)?)|(?P<gptq>GPTQ(?:[- ]?INT4)?)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
+        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)(?-u:\b)"
+    )
+);
+pattern!(
+    /// Words for processing the prompt.
+    PREFILL = concat!(
+        r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
+        r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|traitement du prompt|input processing|input)\b",
+        r"|\bprompt\s*:|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+    )
+);
+pattern!(
+    /// Tests of llama.cpp's own benchmarks.
+    BENCH_NAME = r"^(?:pp|tg)\d{2,6}$|^S_(?:PP|TG)$"
+);
+pattern!(
+    /// Server processors and their memory channels.
+    SERVER = r"(?i)\b(?:epyc|xeon|threadripper|\d+[- ]?channels?)\b"
+);
+pattern!(
+    /// Words before a machine that something else is compared with.
+    COMPARED = r"(?i)\b(?:than|vs\.?|versus|match(?:es|ing)?|like|against|unlike|beats?|rivals?|compet(?:e|itive|ing) with|approach(?:es|ing)|catch(?:es)? up (?:to|with)|compared (?:to|with)|behind|a second|another|als|que|gegenüber)\s+(?:(?:an?|the|my|its?|old|nvidia(?:['’]s)?|apple(?:['’]s)?|amd(?:['’]s)?|einer?|der|die|das|la|le|une?)\s+)*$"
+);
+pattern!(
+    /// A line that names the engine of what follows.
+    ENGINE_LABEL = r"(?i)^[\W_]*(?:engine|backend|runtime|inference engine|framework|runner|server|moteur|motor)\b[^:=\n]{0,20}[:=]"
+);
+pattern!(
+    /// Words for several machines at once.
+    PLURAL = r"(?i)\b(?:these (?:systems|machines|boxes|cards)|all three|all of (?:them|these)|across the board|the three)\b"
+);
+pattern!(
+    /// Words of somebody who tells how a test was run.
+    TESTED = r"(?i)\b(?:tested|measured|benchmark\w*|ran|using|used|via|setup|results?|engine|backend|mit|avec|con)\b"
+);
+pattern!(
+    /// Words for generating tokens.
+    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generierung|generación|output speed|token gen)\b|解码|デコード"
+);
+pattern!(
+    /// A number of streams.
+    STREAMS = concat!(
+        r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|deux|quatre|huit|dos|cuatro|ocho)\+?(?:[- ]way)?\s*",
+        r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
+        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
+        r"|(?P<m>\d{1,4})\s*(?:个|路)?(?:并发|並列|同時)"
+    )
+);
+pattern!(
+    /// A batch size or a concurrency with its number behind it.
+    BATCH = r"(?i)\b(?:(?:batch(?:[- ]?size)?\s*(?:of\s+|=|:|-)?\s*|concurrency\s*(?:of\s+|=|:|-)?\s*|bs\s*=?\s*|npl?\s*=\s*|n_parallel\s*=?\s*|[cb]\s*=\s*|batch\s+size\s+of\s+)(?P<n>\d{1,4})\b)|并发\s*[:：]?\s*(?P<m>\d{1,4})"
+);
+pattern!(
+    /// One stream.
+    SINGLE = r"(?i)\b(?:single|one|einzeln\w*|ein|un|une)[- ]?(?:user|stream|client|request|batch|prompt|session|sequence|nutzer|utilisateur|usuario)\b|\bone at a time\b|单用户|单路|单并发"
+);
+pattern!(
+    /// Batches without a number.
+    BATCHED = r"(?i)\b(?:batch(?:ed|ing)?(?:\s+(?:mode|inference|throughput|processing))?|concurrent(?:ly)?|continuous batching)\b"
+);
+pattern!(
+    /// A rate of all streams together.
+    AGGREGATE = r"(?i)\b(?:aggregate[d]?|total|combined|altogether|across|cumulative|insgesamt|gesamt\w*|au total|en total|in totale|throughput|system-wide)\b|合计|总计|总吞吐|合計"
+);
+pattern!(
+    /// A rate of each stream.
+    PER_STREAM = r"(?i)\b(?:each|per[- ](?:user|stream|request|client|session|sequence)|apiece|pro nutzer|par utilisateur|por usuario|individually)\b|/\s?(?:user|req(?:uest)?|stream)\b|每用户|每个用户"
+);
+pattern!(
+    /// Speculative decoding.
+    SPECULATION = r"(?i)\b(?:speculat(?:ive|ion)\w*|spec[- ]dec(?:ode|oding)?|draft(?:er)?[- ]model|MTP|EAGLE(?:-?\d)?|Medusa|DFlash|DSpark|lookahead decoding|multi-token prediction|spekulativ\w*)\b|投机|推测解码|投機的"
+);
+pattern!(
+    /// Mean accepted length.
+    ACCEPTED = r"(?i)(?:accept(?:ed|ance)(?:\s+tokens?)?\s+length|accepted length|tokens? accepted per (?:pass|step))[^0-9]{0,12}(?P<n>\d(?:\.\d+)?)|(?P<m>\d(?:\.\d+)?)\s+accepted tokens?"
+);
+pattern!(
+    /// Tokens of context.
+    CONTEXT = concat!(
+        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
+        r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
+        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bbei|\bà)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
+    )
+);
+pattern!(
+    /// GPU cores.
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne|cœurs|núcleos|コア|核)\b"
+);
+pattern!(
+    /// Weights held in host memory.
+    OFFLOAD = r"(?i)\b(?:offload\w*|spill(?:s|ed|ing|over)?|swap(?:s|ped|ping)|partial(?:ly)? (?:in|on) (?:cpu|ram)|system ram|cpu offload|ausgelagert|teilweise im ram)\b"
+);
+pattern!(
+    /// Web addresses: their numbers are no statements.
+    URL = r"(?i)\b(?:https?://|www\.)[^\s<>)\]]+"
+);
+pattern!(
+    /// What makes a rate a denial.
+    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie)\b|不可能|达不到|ません"
+);
+pattern!(
+    /// What makes a rate a wish, a rule or a thought experiment.
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|reads? at|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+);
+pattern!(
+    /// Words of expectation.
+    MODAL = r"(?i)\b(?:expect(?:ed|s|ing|ation)?|should|will|could|would|may|might|project(?:ed|s|ion|ions)|estimat(?:ed|e|es)|forecast\w*|predict(?:ed|s|ion)?|anticipat\w+|roadmap|soll(?:te|en)?|wird|werden|dürfte|devrait|pourrait|debería|podría|possibly|promis\w+|aims?)\b|预计|将|見込み|予定"
+);
+pattern!(
+    /// Words that make a sentence hold for the whole text.
+    UNIVERSAL = r"(?i)\b(?:all|every|everything|each|throughout|unless|always|both|same for|alle[nsr]?|sämtliche|jeweils|immer|tous|toutes|todos|todas|siempre|tutti|tutte|overall)\b|全部|所有|均为|すべて|全て"
+);
+pattern!(
+    /// A rise or fall from one rate to another.
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
+);
+pattern!(
+    /// The unit alone, as column headers and captions write it.
+    UNIT_ONLY = r"(?i)UNIT|\btokens per second\b|\btok/s\b"
+);
+pattern!(
+    /// Column headers and row labels of rates without a unit.
+    RATE_LABEL = r"(?i)\b(?:speed|throughput|decode|generation|prefill|pp\s?\d+|tg\s?\d+|tps|geschwindigkeit|vitesse|velocidad|velocità|rate)\b|速度|吞吐"
+);
+pattern!(
+    /// Column headers and row labels of what is no rate.
+    OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen|backend)\b|[$€£]|价格|显存|内存|功耗|首字"
+);
+pattern!(
+    /// Column headers of prompt rates.
+    PROMPT_LABEL = r"(?i)\b(?:prompt|input|in|pp|eingabe|entrée|entrada)\b"
+);
+pattern!(
+    /// Sentences that begin with the circumstances of all their rates.
+    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
+);
+pattern!(
+    /// Weights as their maker released them.
+    STOCK = r"(?i)\b(?:stock|original|official|unmodified)\s+(?:\w+\s+)?(?:checkpoint|weights)\b"
+);
+pattern!(
+    /// Column headers of remarks.
+    NOTES_LABEL = r"(?i)^(?:notes?|remarks?|comments?|details|bemerkung(?:en)?|remarques?|notas|备注)$"
+);
+pattern!(
+    /// Column headers of the number of streams.
+    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|users|streams|clients|requests|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
+);
+pattern!(
+    /// Column headers of the context.
+    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tokens))?|ctx|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens|length))?|pp|kontext|上下文(?:长度)?)$"
+);
+pattern!(
+    /// A table cell that is one number or range.
+    CELL = r"(?i)^[~≈<>*`\s]*(?P<a>NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
+);

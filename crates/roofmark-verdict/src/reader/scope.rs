@@ -1,0 +1,697 @@
+//! Claims of prose, headings and lists: which mentions belong to which rate.
+
+use super::document::{Block, Document, Kind};
+use super::frame::{Around, Frame, MachineSeen, Whole};
+use super::lexicon::Lexicon;
+use super::mentions::{self, Mention, What};
+use super::numbers::{self, Decimal};
+use super::patterns::*;
+use super::sentences::sentences;
+use super::{Named, Sentence};
+use super::{dates, table};
+use roofmark_facts::claim::{Claim, Phase};
+use std::ops::Range;
+
+/// Sentences longer than this are cut at white space, so that work stays linear.
+const LONGEST_SENTENCE: usize = 2000;
+
+/// What a document says.
+pub(super) struct Found {
+    pub claims: Vec<Claim>,
+    pub sentences: Vec<Sentence>,
+    pub quants: Vec<String>,
+}
+
+/// All claims of `document`.
+pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
+    let decimal = numbers::decimal_of(&document.text);
+    let parts: Vec<Vec<Part>> =
+        document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
+    let whole = whole(document, &parts, lexicon);
+    let mut reader = Scope {
+        whole: &whole,
+        decimal,
+        year: dates::of_text(&document.text)
+            .and_then(|month| month[..4].parse().ok())
+            .or_else(|| common_year(&parts)),
+        carry: Frame::default(),
+        headings: Vec::new(),
+        items: Vec::new(),
+        claims: Vec::new(),
+        sentences: Vec::new(),
+    };
+    for (block, parts) in document.blocks.iter().zip(&parts) {
+        reader.block(block, parts);
+    }
+    for part in parts.iter().flatten() {
+        reader.echoes(part);
+    }
+    reader.claims.sort_by_key(|claim| (claim.start, claim.end));
+    let (claims, sentences) = (reader.claims, reader.sentences);
+    Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// Quantizations that a text names in sentences or in claims, each once.
+fn quants(parts: &[Vec<Part>], claims: &[Claim]) -> Vec<String> {
+    let named =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+            What::Quant(name) => Some(name.clone()),
+            _ => None,
+        });
+    let mut all: Vec<String> = named.chain(claims.iter().filter_map(|claim| claim.quant.clone())).collect();
+    all.sort();
+    all.dedup();
+    all.truncate(12);
+    all
+}
+
+/// A sentence with its mentions.
+struct Part {
+    range: Range<usize>,
+    mentions: Vec<Mention>,
+}
+
+fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<Part> {
+    if matches!(block.kind, Kind::Table(_)) {
+        return Vec::new();
+    }
+    sentences(text, block.range.clone())
+        .into_iter()
+        .flat_map(|range| chunks(text, range))
+        .map(|range| Part { mentions: mentions::find(text, range.clone(), lexicon, decimal), range })
+        .collect()
+}
+
+fn chunks(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut chunks = Vec::new();
+    let mut start = range.start;
+    while range.end - start > LONGEST_SENTENCE {
+        let mut end = start + LONGEST_SENTENCE;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let end =
+            text[start..end].rfind([' ', ',', ';', '\t']).filter(|at| *at > 0).map_or(end, |at| start + at);
+        chunks.push(start..end);
+        start = end;
+    }
+    chunks.push(start..range.end);
+    chunks
+}
+
+fn has_rate(mentions: &[Mention]) -> bool {
+    mentions.iter().any(|mention| matches!(mention.what, What::Rate { .. }))
+}
+
+fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) -> Whole<'a> {
+    let text = document.text.as_str();
+    let mut models = Vec::new();
+    let mut universal = Frame::default();
+    let mut statements: Vec<Mention> = Vec::new();
+    for part in parts.iter().flatten() {
+        for mention in &part.mentions {
+            if let What::Model { models: list, loose: false } = &mention.what {
+                models.push((mention.start, list[0]));
+            }
+        }
+        if !has_rate(&part.mentions) {
+            statements.extend(part.mentions.iter().cloned());
+            if UNIVERSAL.is_match(&text[part.range.clone()]) {
+                let said = Frame::of_statement(&part.mentions, lexicon);
+                universal = universal.or(&Frame {
+                    machine: said.machine,
+                    quant: said.quant,
+                    engine: said.engine,
+                    model: said.model,
+                    ..Frame::default()
+                });
+            }
+        }
+    }
+    for block in &document.blocks {
+        if let Kind::Table(rows) = &block.kind {
+            models.extend(table::models(text, rows, lexicon));
+        }
+    }
+    models.sort_unstable();
+    let unique = Frame::of_statement(&statements, lexicon);
+    let unique = Frame {
+        machine: unique.machine,
+        quant: unique.quant,
+        engine: unique.engine,
+        model: unique.model,
+        ..Frame::default()
+    };
+    let mut engines: Vec<&str> = parts
+        .iter()
+        .flatten()
+        .flat_map(|part| &part.mentions)
+        .filter_map(|mention| if let What::Engine(name) = mention.what { Some(name) } else { None })
+        .collect();
+    engines.sort_unstable();
+    engines.dedup();
+    Whole { lexicon, text, universal, unique, models, engines: engines.len(), machines: machines(parts) }
+}
+
+/// Machines that sentences name, each family once.
+fn machines(parts: &[Vec<Part>]) -> Vec<Vec<usize>> {
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    for mention in parts.iter().flatten().flat_map(|part| &part.mentions) {
+        if let What::Machine { machines, .. } = &mention.what
+            && found.len() < 64
+            && !found.contains(machines)
+        {
+            found.push(machines.clone());
+        }
+    }
+    found
+}
+
+fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
+    let years =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match &mention.what {
+            What::Date(date) => date.year,
+            _ => None,
+        });
+    let mut counts = std::collections::BTreeMap::new();
+    for year in years {
+        *counts.entry(year).or_insert(0) += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(year, _)| year)
+}
+
+struct Scope<'a> {
+    whole: &'a Whole<'a>,
+    decimal: Decimal,
+    year: Option<u32>,
+    /// Conditions that hold where the reader stands.
+    carry: Frame,
+    /// Open headings with the conditions that hold below each.
+    headings: Vec<(usize, Frame)>,
+    /// Open list items with the conditions that hold beside each.
+    items: Vec<(usize, Frame)>,
+    claims: Vec<Claim>,
+    sentences: Vec<Sentence>,
+}
+
+impl Scope<'_> {
+    fn block(&mut self, block: &Block, parts: &[Part]) {
+        match &block.kind {
+            Kind::Item(depth) => self.item(*depth, parts),
+            Kind::Heading(level) => self.heading(*level, parts),
+            Kind::Paragraph if !parts.is_empty() => {
+                self.end_list();
+                let mut frame = std::mem::take(&mut self.carry);
+                let engine = frame.engine;
+                for part in parts {
+                    self.read(part, &mut frame, false);
+                }
+                if self.whole.engines > 1 && parts.iter().any(|part| has_rate(&part.mentions)) {
+                    frame.engine = engine;
+                }
+                self.carry = frame;
+            }
+            Kind::Paragraph => {}
+            Kind::Table(rows) => {
+                self.end_list();
+                let mut found = table::claims(self.whole, rows, &mut self.carry, self.decimal);
+                self.claims.append(&mut found);
+            }
+        }
+    }
+
+    fn end_list(&mut self) {
+        if let Some((_, frame)) = self.items.drain(..).next() {
+            self.carry = frame;
+        }
+    }
+
+    fn heading(&mut self, level: usize, parts: &[Part]) {
+        self.end_list();
+        let above = self.headings.iter().rposition(|(other, _)| *other < level);
+        self.headings.truncate(above.map_or(0, |at| at + 1));
+        let mut frame = self.headings.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
+        if self.headings.len() <= 1 && level > 1 {
+            frame = frame.or(&Frame {
+                engine: self.carry.engine,
+                quant: self.carry.quant.clone(),
+                ..Frame::default()
+            });
+        }
+        let named: Vec<&Mention> = parts.iter().flat_map(|part| &part.mentions).collect();
+        if !named.iter().any(|mention| {
+            matches!(mention.what, What::Machine { .. } | What::Model { .. } | What::Family(_))
+        }) {
+            frame = frame.or(&self.carry);
+            frame.context = frame.context.or(self.carry.context);
+            frame.streams = frame.streams.or(self.carry.streams);
+        }
+        for part in parts {
+            self.read(part, &mut frame, true);
+        }
+        self.carry = frame.clone();
+        self.headings.push((level, frame));
+    }
+
+    fn item(&mut self, depth: usize, parts: &[Part]) {
+        while self.items.last().is_some_and(|(other, _)| *other > depth) {
+            self.items.pop();
+        }
+        if self.items.last().is_none_or(|(other, _)| *other < depth) {
+            let outer = self.items.last().map_or(&self.carry, |(_, frame)| frame).clone();
+            self.items.push((depth, outer));
+        }
+        let mut frame = self.items.last().map(|(_, frame)| frame.clone()).unwrap_or_default();
+        let silent = !parts.iter().any(|part| has_rate(&part.mentions));
+        for part in parts {
+            self.read(part, &mut frame, true);
+        }
+        if silent && let Some((_, beside)) = self.items.last_mut() {
+            *beside = frame;
+        }
+    }
+
+    /// Reads one sentence and notes what it is about.
+    fn read(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
+        self.sentence(part, frame, hints);
+        let slugs = |machines: &[usize]| {
+            machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>()
+        };
+        let machines = part.mentions.iter().filter_map(|mention| match &mention.what {
+            What::Machine { machines, .. } => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: false })
+            }
+            What::Compared(machines) => {
+                Some(Named { start: mention.start, slugs: slugs(machines), compared: true })
+            }
+            _ => None,
+        });
+        let machines: Vec<_> = machines.collect();
+        let (about, _) = self.whole.about(frame);
+        let (model, _) = self.whole.model(frame.model.as_ref(), part.range.start);
+        let quant = frame.quant.clone().or_else(|| self.whole.universal.quant.clone());
+        self.sentences.push(Sentence { range: part.range.clone(), machines, about, model, quant });
+    }
+
+    /// Reads one sentence: its claims, and what it leaves for the next.
+    fn sentence(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
+        let text = &self.whole.text[part.range.clone()];
+        if !has_rate(&part.mentions) {
+            self.statement(part, text, frame, hints);
+            return;
+        }
+        if text.trim_end().ends_with(['?', '？']) {
+            return;
+        }
+        let groups = segments(self.whole.text, part);
+        let mut previous: Option<Frame> = None;
+        let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
+        let later = later_frames(self.whole.text, part, &locals, &groups);
+        let framed = framed_streams(text, part);
+        for (at, group) in groups.iter().enumerate() {
+            let mut local = locals[at].clone();
+            let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
+            local.streams = local.streams.or(framed).or(summed);
+            if let Some(previous) = &previous {
+                local = local.or(previous);
+            }
+            let plural = local.machine.is_none() && PLURAL.is_match(text);
+            let mut seen = local.or(frame).or(&later[at]);
+            if plural {
+                seen.machine = Some(MachineSeen::default());
+            }
+            if hints && seen.phase.is_none() {
+                seen.phase = frame.phase;
+            }
+            seen.context = seen.context.or(frame.context);
+            seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
+            if let Some(cores) = group.around(part).cores() {
+                self.whole.with_cores(&mut seen, cores);
+            }
+            seen.forecast = self.forecast(part, group);
+            self.emit(part, group, &seen);
+            previous = Some(seen);
+        }
+        if let Some(last) = previous {
+            let machine =
+                last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
+            let kept = Frame {
+                machine,
+                model: last.model,
+                quant: last.quant,
+                engine: last.engine,
+                ..Frame::default()
+            };
+            *frame = Frame {
+                context: frame.context,
+                streams: frame.streams,
+                phase: frame.phase,
+                unit: frame.unit,
+                ..kept
+            };
+        }
+    }
+
+    /// Rates that a flattened table repeats without unit or machine: "4–6 (today)". They mean the machine of which the
+    /// text states the same rate elsewhere.
+    fn echoes(&mut self, part: &Part) {
+        let echoes: Vec<(&Mention, f64, f64)> = part
+            .mentions
+            .iter()
+            .filter_map(|mention| match mention.what {
+                What::Echo { low, high } => Some((mention, low, high)),
+                _ => None,
+            })
+            .collect();
+        let twin = |low: f64, high: f64| {
+            self.claims.iter().find(|claim| (claim.low, claim.high) == (low, high) && claim.machine.is_some())
+        };
+        let Some(model) = echoes.iter().find_map(|&(_, low, high)| twin(low, high)).cloned() else { return };
+        for (at, &(mention, low, high)) in echoes.iter().enumerate() {
+            let end = echoes.get(at + 1).map_or(part.range.end, |next| next.0.start);
+            let own: Vec<Mention> = part
+                .mentions
+                .iter()
+                .filter(|other| other.start >= mention.start && other.end <= end)
+                .cloned()
+                .collect();
+            let said = Frame::of_statement(&own, self.whole.lexicon);
+            let (phase, concurrency) = super::frame::streams(Phase::Decode, &said);
+            let due = own.iter().find_map(|other| {
+                if let What::Date(date) = &other.what { date.due(self.year) } else { None }
+            });
+            let claim = Claim {
+                low,
+                high,
+                phase,
+                concurrency,
+                forecast: due.is_some(),
+                due,
+                start: mention.start,
+                end: mention.end,
+                ..model.clone()
+            };
+            self.claims.push(Claim { text: self.whole.text[part.range.clone()].to_owned(), ..claim });
+        }
+    }
+
+    fn statement(&self, part: &Part, text: &str, frame: &mut Frame, lasting: bool) {
+        let mut said = Frame::of_statement(&part.mentions, self.whole.lexicon);
+        let label = starts_with_quantity(part, text);
+        if self.whole.engines > 1 && !lasting && !label && !TESTED.is_match(text) {
+            said.engine = None;
+        }
+        said.unit = UNIT_ONLY.is_match(text);
+        if self.whole.universal.quant.is_some() {
+            said.quant = None;
+        }
+        let unit = frame.unit;
+        let phase = frame.phase;
+        frame.update(said, label);
+        frame.unit |= unit;
+        frame.phase = frame.phase.or(phase.filter(|_| part.mentions.is_empty()));
+    }
+
+    fn emit(&mut self, part: &Part, group: &Segment, seen: &Frame) {
+        let count = group.rates.len();
+        for (at, &index) in group.rates.iter().enumerate() {
+            let rate = &part.mentions[index];
+            if self.is_no_claim(part, group, rate) {
+                continue;
+            }
+            let mut frame = seen.clone();
+            if count > 1 {
+                group.align(part, at, &mut frame);
+            }
+            if let Some(claim) = self.whole.claim(rate, frame, &part.range)
+                && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
+            {
+                self.claims.push(claim);
+            }
+        }
+    }
+
+    /// Whether the words before the rate deny it, wish for it or suppose it.
+    fn is_no_claim(&self, part: &Part, group: &Segment, rate: &Mention) -> bool {
+        let text = self.whole.text;
+        let start = part.range.start.max(group.range.start);
+        let before = &text[start..rate.start.max(start)];
+        let clause = before.rsplit([',', ';', ':', '，', '(', '—']).next().unwrap_or(before);
+        let excused = ["not bad", "not only", "not just", "nicht nur", "doesn't fit", "no problem"]
+            .iter()
+            .any(|words| clause.to_lowercase().contains(words));
+        let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
+            clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
+        });
+        denied && !excused || WISH.is_match(clause)
+    }
+
+    /// The due date of a rate that is expected: `Some(None)` where the text names none.
+    fn forecast(&self, part: &Part, group: &Segment) -> Option<Option<String>> {
+        let within = |mention: &&Mention| mention.start < group.range.end && mention.end <= group.range.end;
+        let own = self.whole.text[group.range.start..group.range.end.min(part.range.end)].to_lowercase();
+        let apart = own.starts_with([';', '；'])
+            || ["today", "currently", "right now", "heute", "aujourd"].iter().any(|word| own.contains(word));
+        let expected =
+            |mention: &Mention| mention.what == What::Modal && (!apart || mention.start >= group.range.start);
+        let modal = part.mentions.iter().filter(within).any(expected);
+        let stated = ["as of", "since", "verified", "released", "launched", "bought", "stand "];
+        let date =
+            part.mentions.iter().filter(|mention| mention.start >= group.range.start || modal).find_map(
+                |mention| match &mention.what {
+                    What::Date(date) => {
+                        let from = floor(self.whole.text, mention.start.saturating_sub(12));
+                        let before = self.whole.text[from..mention.start].to_lowercase();
+                        let due = ["by ", "until ", "bis ", "before ", "expect"]
+                            .iter()
+                            .any(|word| before.contains(word));
+                        (!stated.iter().any(|word| before.contains(word)) && (modal || due))
+                            .then(|| date.due(self.year))
+                    }
+                    _ => None,
+                },
+            );
+        date.filter(|_| modal || group.names_due(part, self.whole.text))
+    }
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Whether a statement is a label with a number of streams or of context: `Concurrency: 16`.
+fn starts_with_quantity(part: &Part, text: &str) -> bool {
+    let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
+    let quantity = |mention: &Mention| {
+        matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2
+    };
+    ENGINE_LABEL.is_match(text)
+        || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
+}
+
+/// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
+fn framed_streams(text: &str, part: &Part) -> Option<u64> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let streams = part.mentions.iter().take_while(|mention| mention.start < first).find_map(|mention| {
+        match mention.what {
+            What::Streams(count) if mention.start < part.range.start + 24 => Some(count),
+            _ => None,
+        }
+    });
+    streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// For each segment, what later segments of the sentence say (used where nothing earlier says it). A contrast ends that;
+/// quantization and engine reach back only to a rate that stands bare.
+fn later_frames(text: &str, part: &Part, locals: &[Frame], groups: &[Segment]) -> Vec<Frame> {
+    let shared = ends_in_remark(text, part);
+    let mut later = vec![Frame::default(); locals.len()];
+    for at in (1..locals.len()).rev() {
+        let joint: String =
+            text[groups[at].range.clone()].trim_start().chars().take(12).collect::<String>().to_lowercase();
+        if ["; ", "；", "while", "but", "whereas", "my own", "aber", "mientras"]
+            .iter()
+            .any(|word| joint.starts_with(word))
+        {
+            continue;
+        }
+        let mut said = Frame::default().or(&locals[at]).or(&later[at]);
+        let own = &locals[at - 1];
+        let bare =
+            own.machine.is_none() && own.model.is_none() && own.quant.is_none() && own.engine.is_none();
+        if !bare && !shared {
+            (said.quant, said.engine) = (None, None);
+        }
+        later[at - 1] = said;
+    }
+    later
+}
+
+/// Whether the sentence ends in a remark in parentheses right behind its last rate; such a remark is of all its rates.
+fn ends_in_remark(text: &str, part: &Part) -> bool {
+    let rates = part.mentions.iter().filter(|mention| matches!(mention.what, What::Rate { .. }));
+    let Some(tail) = rates.map(|mention| mention.end).max().and_then(|end| text.get(end..part.range.end))
+    else {
+        return false;
+    };
+    let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
+    tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
+}
+
+/// A stretch of a sentence with the rates that stand in it together.
+struct Segment {
+    range: Range<usize>,
+    /// Indices of its rates among the sentence's mentions.
+    rates: Vec<usize>,
+    /// The rates lead from one to the other.
+    from_to: bool,
+}
+
+impl Segment {
+    fn around<'a>(&self, part: &'a Part) -> Around<'a> {
+        let from = part.mentions.partition_point(|mention| mention.start < self.range.start);
+        let to = part.mentions.partition_point(|mention| mention.start < self.range.end);
+        let (first, last) = (self.rates[0], self.rates[self.rates.len() - 1]);
+        Around {
+            mentions: &part.mentions[from..to],
+            start: part.mentions[first].start,
+            end: part.mentions[last].end,
+        }
+    }
+
+    fn names_due(&self, part: &Part, text: &str) -> bool {
+        let end = self.range.end.min(part.range.end);
+        let clause = text[self.range.start..end].to_lowercase();
+        ["by ", "until ", "bis "].iter().any(|word| clause.contains(word)) && !clause.contains("as of")
+    }
+
+    /// Pairs the `at`-th of several rates with the `at`-th of as many machines, models or quantizations before them.
+    fn align(&self, part: &Part, at: usize, frame: &mut Frame) {
+        let around = self.around(part);
+        let before: Vec<Mention> =
+            around.mentions.iter().filter(|mention| mention.end <= around.start).cloned().collect();
+        let nth = |same: fn(&What) -> bool| {
+            let list: Vec<&Mention> = before.iter().filter(|mention| same(&mention.what)).collect();
+            (list.len() == self.rates.len()).then(|| list[at].clone())
+        };
+        let one = |mention: Option<Mention>| {
+            mention.map(|mention| Around { mentions: &[mention], start: usize::MAX, end: usize::MAX }.frame())
+        };
+        if let Some(own) = one(nth(|what| matches!(what, What::Machine { .. }))) {
+            frame.machine = own.machine;
+        }
+        if let Some(own) = one(nth(|what| matches!(what, What::Model { .. }))) {
+            frame.model = own.model;
+        }
+        if let Some(own) = one(nth(|what| matches!(what, What::Quant(_)))) {
+            frame.quant = own.quant;
+        }
+        if self.from_to && at + 1 < self.rates.len() {
+            frame.speculation = None;
+            frame.streams = None;
+        }
+    }
+}
+
+/// Divides a sentence so that each stretch holds one rate, or several that belong together.
+fn segments(text: &str, part: &Part) -> Vec<Segment> {
+    let rates: Vec<usize> =
+        (0..part.mentions.len()).filter(|&at| matches!(part.mentions[at].what, What::Rate { .. })).collect();
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut start = part.range.start;
+    for &index in &rates {
+        let rate = &part.mentions[index];
+        let Some(last) = segments.last_mut() else {
+            segments.push(Segment { range: start..part.range.end, rates: vec![index], from_to: false });
+            continue;
+        };
+        let before = &part.mentions[last.rates[last.rates.len() - 1]];
+        let gap = before.end.min(rate.start)..rate.start;
+        let same = matches!((&before.what, &rate.what), (What::Rate { group: a, .. }, What::Rate { group: b, .. }) if a == b);
+        let leads = is_lead(&text[gap.clone()]);
+        if same || leads || is_parallel(&text[gap.clone()]) {
+            last.rates.push(index);
+            last.from_to |= leads || is_lead(&text[gap]);
+            continue;
+        }
+        start = boundary(text, gap);
+        last.range.end = start;
+        segments.push(Segment { range: start..part.range.end, rates: vec![index], from_to: false });
+    }
+    segments
+}
+
+/// Whether the words between two rates lead from one to the other.
+fn is_lead(gap: &str) -> bool {
+    matches!(
+        gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
+        "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
+    )
+}
+
+/// Whether the words between two rates only set them side by side.
+fn is_parallel(gap: &str) -> bool {
+    matches!(gap.trim().to_lowercase().as_str(), "vs" | "vs." | "versus" | "against" | "/")
+}
+
+/// Where the stretch of the first of two rates ends.
+fn boundary(text: &str, gap: Range<usize>) -> usize {
+    let words = &text[gap.clone()];
+    let mut depth = 0i32;
+    let mut best: Option<(u8, usize)> = None;
+    for (at, sign) in words.char_indices() {
+        let rest = &words[at..];
+        let strength = match sign {
+            '(' | '[' => {
+                depth += 1;
+                0
+            }
+            ')' | ']' => {
+                depth = (depth - 1).max(0);
+                0
+            }
+            ';' | '；' | '|' => 3,
+            ',' | '，' | '、' | '—' | '。' => 1,
+            ' ' if connective(rest) => 2,
+            _ => 0,
+        };
+        if strength > 0 && depth == 0 && best.is_none_or(|(other, _)| strength > other) {
+            best = Some((strength, gap.start + at));
+        }
+    }
+    best.map_or(gap.start, |(_, at)| at)
+}
+
+fn connective(rest: &str) -> bool {
+    const WORDS: &[&str] = &[
+        " and ",
+        " und ",
+        " et ",
+        " y ",
+        " while ",
+        " but ",
+        " vs ",
+        " vs. ",
+        " against ",
+        " versus ",
+        " compared ",
+        " whereas ",
+        " während ",
+        " mientras ",
+        " tandis ",
+        " aber ",
+        " gegen ",
+        " e o ",
+        " e il ",
+        " e a ",
+        " / ",
+        " – ",
+        " - ",
+        " than ",
+        " instead ",
+    ];
+    WORDS.iter().any(|word| rest.starts_with(word))
+}

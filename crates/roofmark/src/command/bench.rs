@@ -1,0 +1,204 @@
+//! `roofmark bench`: measures this machine with the embedded engine and holds it against its memory.
+
+mod progress;
+mod request;
+mod weights;
+
+use crate::exit::Exit;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use progress::Progress;
+use request::Request;
+use roofmark_facts::records::{Check, Host, ModelFacts, Roofs, Row, Run};
+use roofmark_measure::bench::{
+    MachineProbe, Options, Probe, Protocol, Subject, memory_needed, run as measure, settle,
+};
+use roofmark_measure::engine::Switch;
+use roofmark_measure::state;
+use roofmark_report::bench as report;
+use roofmark_verdict::rows::rows;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Longest wait for other programs to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A model of the catalog (synthetic weights), a GGUF file, or a model found on this disk.
+    #[arg(long, default_value = "llama-3.1-8b", value_name = "MODEL|FILE")]
+    pub model: String,
+    /// Quantization of a model of the catalog.
+    #[arg(long, default_value = "Q4_K_M")]
+    pub quant: String,
+    /// Method: quick, standard or article-2026-04.
+    #[arg(long, default_value = "quick")]
+    pub protocol: Protocol,
+    /// Prompt lengths instead of the protocol's; 0 for none.
+    #[arg(long, value_delimiter = ',', value_name = "TOKENS")]
+    pub prefill: Vec<u32>,
+    /// Decode steps instead of the protocol's; 0 for none.
+    #[arg(long, value_delimiter = ',', value_name = "TOKENS")]
+    pub decode: Vec<u32>,
+    /// Tokens in the cache before decoding.
+    #[arg(long, value_delimiter = ',', value_name = "TOKENS")]
+    pub depth: Vec<u32>,
+    /// Sequences decoded together.
+    #[arg(long, value_delimiter = ',', value_name = "SEQUENCES")]
+    pub batch: Vec<u32>,
+    /// Repetitions of each cell.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub reps: Option<u32>,
+    /// Threads of the engine (default: physical cores).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Flash attention.
+    #[arg(long, value_enum, default_value_t = FlashAttention::Auto)]
+    pub flash_attn: FlashAttention,
+    /// Storage type of the cache, such as f16 or q8_0.
+    #[arg(long, default_value = "f16", value_name = "TYPE")]
+    pub kv_type: String,
+    /// Layer counts of the slices to run instead of a choice by memory and time.
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
+    pub layers: Vec<u32>,
+    /// Layers to put on a GPU (default: all, where the build has a GPU backend).
+    #[arg(long)]
+    pub gpu_layers: Option<u32>,
+    /// Run the whole model and its slices, and say how far apart they are.
+    #[arg(long)]
+    pub verify_slices: bool,
+    /// Form of the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flash attention on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FlashAttention {
+    /// The engine chooses.
+    Auto,
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl From<FlashAttention> for Switch {
+    fn from(choice: FlashAttention) -> Self {
+        match choice {
+            FlashAttention::Auto => Self::Auto,
+            FlashAttention::On => Self::On,
+            FlashAttention::Off => Self::Off,
+        }
+    }
+}
+
+/// Form of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A screen of 80 columns.
+    Text,
+    /// Markdown, to paste.
+    Md,
+}
+
+/// Measures and prints.
+pub fn run(args: &BenchArgs, json: bool) -> Result<Exit> {
+    let root = Path::new("/");
+    let host = state::host(root);
+    let request = request::resolve(args, &host)?;
+    let stop = stop_flag()?;
+    let mut progress = Progress::new();
+    let mut probe = MachineProbe::new(&host, root).context("failed to map memory for the bandwidth probe")?;
+    let rest = settle(&mut probe, host.cpus, PATIENCE, &mut |event| progress.show(&event));
+    let roofs = Roofs { single: probe.roof(1), all: probe.roof(request.threads) };
+    let means = request.means(&host, roofs.all.best);
+    let parts = request.parts(&means)?;
+    let together = parts.iter().map(|part| memory_needed(&part.profile, &request.plan, &means)).sum();
+    let options = Options {
+        protocol: request.protocol,
+        threads: request.threads,
+        flash_attention: request.flash_attention,
+        cache_type: request.cache_type,
+        ask: request.weights.is_trained(),
+        together: means.available.is_none_or(|available| available >= together),
+        roofs: !request.on_gpu(),
+    };
+    let subject = Subject { rest, ..subject(&request, host, roofs) };
+    let mut stages = weights::stages(&request, parts);
+    let run = measure(
+        subject,
+        &request.plan,
+        &options,
+        &mut stages,
+        &mut probe,
+        &mut |event| progress.show(&event),
+        &stop,
+    )
+    .map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    drop(stages);
+    progress.finish();
+    print(&run, args, json)?;
+    Ok(exit(&run, &stop))
+}
+
+fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
+    Subject {
+        tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        host,
+        model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
+        roofs: Some(roofs),
+        rest: roofmark_measure::bench::Rest::default(),
+    }
+}
+
+/// Set by the first Ctrl-C, which lets the sample in hand end; the second one ends the program.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code());
+        }
+        eprintln!("\nstopping after this sample (press again to stop now)");
+    })
+    .context("failed to listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+fn print(run: &Run, args: &BenchArgs, json: bool) -> Result<()> {
+    let rows = rows(run);
+    if json {
+        let document = serde_json::json!({ "run": run, "rows": rows });
+        return super::print(&serde_json::to_string_pretty(&document)?);
+    }
+    let mut text = match args.format {
+        Format::Text => report::screen(run, &rows),
+        Format::Md => report::markdown(run, &rows),
+    };
+    if args.verify_slices {
+        text += &report::slices(&rows, &sliced_rows(run));
+    }
+    super::print(&text)
+}
+
+/// The rows that the slices of a run give without its whole model.
+fn sliced_rows(run: &Run) -> Vec<Row> {
+    let whole = run.model.profile.layers;
+    let is_whole = |part: usize| run.parts.get(part).is_some_and(|part| part.layers == whole);
+    let mut slices = run.clone();
+    slices.cells.retain(|cell| !is_whole(cell.part));
+    rows(&slices)
+}
+
+fn exit(run: &Run, stop: &AtomicBool) -> Exit {
+    match run.check {
+        Check::Greedy { right: false, .. } => Exit::Negative,
+        _ if stop.load(Ordering::Relaxed) => Exit::Interrupted,
+        _ => Exit::Success,
+    }
+}

@@ -1,0 +1,111 @@
+//! `roofmark ceiling`: the rate that physics allows, with the arithmetic.
+
+use crate::exit::Exit;
+use crate::pick;
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use roofmark_facts::bounds::{Bound, Workload, bound, ceiling};
+use roofmark_facts::tensor_type::TensorType;
+use roofmark_facts::units::{Bytes, BytesPerSecond};
+use roofmark_report::ceiling::{Explained, screen};
+use serde_json::{Value, json};
+
+/// Arguments of `ceiling`.
+#[derive(Debug, Args)]
+pub struct CeilingArgs {
+    /// A machine of the catalog.
+    #[arg(long)]
+    pub machine: String,
+    /// A model of the catalog.
+    #[arg(long)]
+    pub model: String,
+    /// Quantization.
+    #[arg(long, default_value = "Q4_K_M")]
+    pub quant: String,
+    /// Tokens already in the cache.
+    #[arg(long, default_value_t = 0)]
+    pub depth: u32,
+    /// Sequences decoded together.
+    #[arg(long, default_value_t = 1)]
+    pub batch: u32,
+    /// Storage type of the cache: f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0.
+    #[arg(long, default_value = "f16")]
+    pub kv_type: String,
+    /// Tokens that speculation has accepted a pass, the bonus token included.
+    #[arg(long, default_value_t = 1.0)]
+    pub accepted: f64,
+    /// Memory bandwidth in GB/s of the host that computes what a card cannot hold.
+    #[arg(long, value_name = "GB/S")]
+    pub host_bandwidth: Option<f64>,
+}
+
+/// Prints the ceiling.
+pub fn run(args: &CeilingArgs, json: bool) -> Result<Exit> {
+    let machine = pick::machine(&args.machine)?;
+    let quant = pick::quant(&args.quant)?;
+    let profile = pick::model(&args.model)?.profile(&quant);
+    let decode = workload(args)?;
+    let prefill = Workload { prompt: 512.0, ..Workload::prefill(512.0, decode.depth) };
+    let host = args.host_bandwidth.map(BytesPerSecond::from_gb);
+    let bounds = [decode, prefill].map(|workload| bound(machine, &profile, &workload, Bytes(0.0)));
+    let explain = |workload: Workload, bound: &'_ Bound| ceiling(machine, bound, workload.phase, host);
+    let ceilings = [explain(decode, &bounds[0]), explain(prefill, &bounds[1])];
+    let [decode, prefill] = [(decode, &bounds[0], ceilings[0]), (prefill, &bounds[1], ceilings[1])].map(
+        |(workload, bound, ceiling)| Explained {
+            machine,
+            profile: &profile,
+            approximate: quant.approximate,
+            workload,
+            bound,
+            ceiling,
+        },
+    );
+    if json {
+        super::print(&serde_json::to_string_pretty(&document(&decode, &prefill))?)?;
+    } else {
+        super::print(&screen(&decode, &prefill))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn workload(args: &CeilingArgs) -> Result<Workload> {
+    ensure!(args.batch >= 1, "--batch is 0, expected at least 1");
+    ensure!((1.0..=64.0).contains(&args.accepted), "--accepted is {}, expected 1 to 64", args.accepted);
+    if let Some(host) = args.host_bandwidth {
+        ensure!(host > 0.0 && host.is_finite(), "--host-bandwidth is {host}, expected GB/s above 0");
+    }
+    Ok(Workload {
+        batch: f64::from(args.batch),
+        cache_element_bytes: cache_element(&args.kv_type)?,
+        accepted: args.accepted,
+        ..Workload::decode(f64::from(args.depth))
+    })
+}
+
+/// Bytes of one cached element.
+fn cache_element(text: &str) -> Result<f64> {
+    let known = ["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "FP8"];
+    let kind = TensorType::ALL.iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+    match kind.filter(|kind| known.contains(&kind.name())) {
+        Some(kind) => Ok(kind.bits_per_element() / 8.0),
+        None => bail!("--kv-type is `{text}`, expected one of {}", known.join(", ").to_lowercase()),
+    }
+}
+
+fn document(decode: &Explained, prefill: &Explained) -> Value {
+    json!({
+        "machine": decode.machine.slug,
+        "model": decode.profile.model,
+        "quant": decode.profile.quant,
+        "approximate": decode.approximate,
+        "ceiling_tokens_per_s": decode.ceiling.rate,
+        "limited_by": decode.ceiling.limited_by,
+        "ceiling_tokens_per_s_each": decode.ceiling.rate.map(|rate| rate.get() / decode.workload.batch),
+        "prefill_ceiling_tokens_per_s": prefill.ceiling.rate,
+        "prefill_limited_by": prefill.ceiling.limited_by,
+        "workload": decode.workload,
+        "bytes_per_step": decode.bound.step.traffic(),
+        "decode": decode.bound,
+        "prefill": prefill.bound,
+    })
+}

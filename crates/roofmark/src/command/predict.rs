@@ -1,0 +1,275 @@
+//! `roofmark predict`: rates with intervals, what limits them and what they rest on.
+
+mod screen;
+
+use crate::exit::Exit;
+use crate::{model_file, pick};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use roofmark_facts::gguf;
+use roofmark_facts::machine::Machine;
+use roofmark_facts::profile::Profile;
+use roofmark_facts::quant::Quant;
+use roofmark_facts::shape::Shape;
+use roofmark_facts::tensor_type::TensorType;
+use roofmark_facts::units::BytesPerSecond;
+use roofmark_theory::answer::{Answer, Ask, Split, answer};
+use roofmark_theory::job::Job;
+use roofmark_theory::predict::Predictor;
+use roofmark_theory::software::{Backend, Engine};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Arguments of `predict`. Options with several comma-separated values give a table.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Machines of the catalog.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub machine: Vec<String>,
+    /// Models: of the catalog, a .gguf file, or a config.json of Hugging Face.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub model: Vec<String>,
+    /// Quantizations.
+    #[arg(long, value_delimiter = ',', default_value = "Q4_K_M")]
+    pub quant: Vec<String>,
+    /// Engine: llama.cpp, ollama, mlx, vllm, lm-studio, sglang, tensorrt-llm.
+    #[arg(long)]
+    pub engine: Option<String>,
+    /// Backend: cuda, rocm, vulkan, metal, mlx, sycl, cpu.
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// Tokens already in the cache.
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    pub depth: Vec<u32>,
+    /// Sequences decoded together.
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub batch: Vec<u32>,
+    /// Prompt tokens.
+    #[arg(long, value_delimiter = ',', default_value = "512")]
+    pub prompt: Vec<u32>,
+    /// Mean accepted length of speculative decoding, the bonus token included.
+    #[arg(long, value_name = "TOKENS")]
+    pub speculation: Option<f64>,
+    /// Machines, or cards in one machine, that share the work.
+    #[arg(long, default_value_t = 1)]
+    pub machines: u32,
+    /// Link between them: 10gbe, 200gbe, thunderbolt5, or GB/s in one direction.
+    #[arg(long)]
+    pub link: Option<String>,
+    /// How they share it.
+    #[arg(long, value_enum, default_value = "tensor")]
+    pub split: SplitArg,
+    /// Storage type of the cache: f16, q8_0, q4_0, fp8 …
+    #[arg(long, default_value = "f16")]
+    pub kv_type: String,
+    /// Memory bandwidth in GB/s of the host that computes what a card cannot hold.
+    #[arg(long, value_name = "GB/S")]
+    pub host_bandwidth: Option<f64>,
+}
+
+/// How devices share a model, as an argument.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SplitArg {
+    /// A slice of every layer each.
+    Tensor,
+    /// Some of the layers each.
+    Pipeline,
+}
+
+/// A model to predict, wherever it came from.
+#[derive(Clone)]
+struct Subject {
+    profile: Arc<Profile>,
+    hidden: Option<f64>,
+    approximate: bool,
+}
+
+/// One answered question with its names.
+pub(super) struct Case<'a> {
+    pub ask: Ask<'a>,
+    pub answer: Answer,
+    pub approximate: bool,
+}
+
+/// Predicts and prints.
+pub fn run(args: &PredictArgs, json: bool) -> Result<Exit> {
+    let cases = cases(args)?;
+    let text = match (json, cases.as_slice()) {
+        (true, [case]) => serde_json::to_string_pretty(&document(case))?,
+        (true, cases) => serde_json::to_string_pretty(&json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}))?,
+        (false, [case]) => screen::one(case)?,
+        (false, cases) => screen::table(cases)?,
+    };
+    super::print(&text)?;
+    let unfit = |case: &Case<'_>| !case.answer.memory.fits() && case.answer.streamed.is_none();
+    Ok(if cases.iter().all(unfit) { Exit::Negative } else { Exit::Success })
+}
+
+fn cases(args: &PredictArgs) -> Result<Vec<Case<'static>>> {
+    let mut cases = Vec::new();
+    for machine in &args.machine {
+        let machine = pick::machine(machine)?;
+        for model in &args.model {
+            for subject in subjects(model, &args.quant)? {
+                push_workloads(args, machine, &subject, &mut cases)?;
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn push_workloads(
+    args: &PredictArgs,
+    machine: &'static Machine,
+    subject: &Subject,
+    cases: &mut Vec<Case<'static>>,
+) -> Result<()> {
+    for &depth in &args.depth {
+        for &batch in &args.batch {
+            for &prompt in &args.prompt {
+                let ask = ask(args, machine, subject, [depth, batch, prompt])?;
+                let failed = || format!("failed to predict {} on {}", ask.job.profile.model, machine.slug);
+                let answer = answer(Predictor::builtin(), &ask).with_context(failed)?;
+                cases.push(Case { ask, answer, approximate: subject.approximate });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The model in each quantization; a file has its own and takes no other.
+fn subjects(model: &str, quants: &[String]) -> Result<Vec<Subject>> {
+    let path = Path::new(model);
+    let ends = |end: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end));
+    if ends("gguf") {
+        let table = model_file::open(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let profile = gguf::profile(&name, &table).with_context(|| format!("failed to read {}", path.display()))?;
+        return Ok(vec![Subject { profile: Arc::new(profile), hidden: None, approximate: false }]);
+    }
+    if ends("json") {
+        let shape = config(path)?;
+        let name = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let of = |quant: &Quant| Profile::from_shape(&name, &shape, quant);
+        return subjects_of(quants, shape.hidden, of);
+    }
+    let model = pick::model(model)?;
+    subjects_of(quants, model.shape.hidden, |quant| model.profile(quant))
+}
+
+fn subjects_of(quants: &[String], hidden: u64, profile: impl Fn(&Quant) -> Profile) -> Result<Vec<Subject>> {
+    let subject = |text: &String| {
+        let quant = pick::quant(text)?;
+        let profile = Arc::new(profile(&quant));
+        Ok(Subject { profile, hidden: Some(hidden as f64), approximate: quant.approximate })
+    };
+    quants.iter().map(subject).collect()
+}
+
+fn config(path: &Path) -> Result<Shape> {
+    let failed = || format!("failed to read {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(failed)?;
+    let document: Value = serde_json::from_str(&text).with_context(failed)?;
+    Shape::from_config(&document).with_context(failed)
+}
+
+fn ask(args: &PredictArgs, machine: &'static Machine, subject: &Subject, workload: [u32; 3]) -> Result<Ask<'static>> {
+    let [depth, batch, prompt] = workload.map(f64::from);
+    ensure!(batch >= 1.0, "--batch is 0, expected at least 1");
+    ensure!(prompt >= 1.0, "--prompt is 0, expected at least 1");
+    ensure!((1..=16).contains(&args.machines), "--machines is {}, expected 1 to 16", args.machines);
+    let (engine, backend) = software(args, machine)?;
+    let mut job = Job::decode(machine, Arc::clone(&subject.profile), engine, backend, depth).batched(batch);
+    job.cache_element = cache_element(&args.kv_type)?;
+    Ok(Ask {
+        job,
+        prompt,
+        accepted: args.speculation,
+        devices: args.machines,
+        link: args.link.as_deref().map(link).transpose()?,
+        split: match args.split {
+            SplitArg::Tensor => Split::Tensor,
+            SplitArg::Pipeline => Split::Pipeline,
+        },
+        host: args.host_bandwidth.map(host).transpose()?,
+        hidden: subject.hidden,
+    })
+}
+
+fn software(args: &PredictArgs, machine: &Machine) -> Result<(Engine, Backend)> {
+    let engine = args.engine.as_deref().map_or(Engine::LlamaCpp, Engine::parse);
+    if let Some(name) = args.engine.as_deref().filter(|_| engine == Engine::Other) {
+        bail!("--engine is `{name}`, expected llama.cpp, ollama, lm-studio, mlx, vllm, sglang or tensorrt-llm");
+    }
+    let backend = match args.backend.as_deref() {
+        None => Backend::usual(machine, engine),
+        Some(name) => match Backend::parse(name) {
+            Some(backend) => backend,
+            None => bail!("--backend is `{name}`, expected cuda, rocm, vulkan, metal, mlx, sycl or cpu"),
+        },
+    };
+    ensure!(backend.runs_on(machine), "{} does not run on {}", backend.name(), machine.slug);
+    ensure!(
+        backend != Backend::Mlx || !matches!(engine, Engine::Vllm | Engine::Sglang | Engine::TensorRt),
+        "this engine has no MLX backend"
+    );
+    Ok((engine, backend))
+}
+
+fn host(gb_per_s: f64) -> Result<BytesPerSecond> {
+    ensure!(gb_per_s > 0.0 && gb_per_s.is_finite(), "--host-bandwidth is {gb_per_s}, expected GB/s above 0");
+    Ok(BytesPerSecond::from_gb(gb_per_s))
+}
+
+/// Bandwidth of a link in one direction: `200gbe` (gigabits), `thunderbolt5`, or a number of GB/s.
+fn link(text: &str) -> Result<BytesPerSecond> {
+    let lower = text.to_lowercase();
+    let gigabits = lower.strip_suffix("gbe").and_then(|number| number.parse::<f64>().ok());
+    let gb_per_s = match lower.as_str() {
+        "thunderbolt5" | "tb5" => Some(10.0),
+        "thunderbolt4" | "tb4" => Some(5.0),
+        _ => gigabits.map(|bits| bits / 8.0).or_else(|| lower.parse().ok()),
+    };
+    match gb_per_s.filter(|rate| *rate > 0.0 && rate.is_finite()) {
+        Some(rate) => Ok(BytesPerSecond::from_gb(rate)),
+        None => bail!("--link is `{text}`, expected 10gbe, 200gbe, thunderbolt5 or GB/s"),
+    }
+}
+
+/// Bytes of one cached element.
+fn cache_element(text: &str) -> Result<f64> {
+    let known = ["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "FP8"];
+    let kind = TensorType::ALL.iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+    match kind.filter(|kind| known.contains(&kind.name())) {
+        Some(kind) => Ok(kind.bits_per_element() / 8.0),
+        None => bail!("--kv-type is `{text}`, expected one of {}", known.join(", ").to_lowercase()),
+    }
+}
+
+fn document(case: &Case<'_>) -> Value {
+    let job = &case.ask.job;
+    let memory = &case.answer.memory;
+    json!({
+        "machine": job.machine.slug,
+        "model": job.profile.model,
+        "quant": job.profile.quant,
+        "approximate_bytes": case.approximate,
+        "engine": job.engine,
+        "backend": job.backend,
+        "workload": {
+            "depth": job.depth, "batch": job.batch, "prompt": case.ask.prompt,
+            "accepted": case.ask.accepted, "machines": case.ask.devices,
+        },
+        "decode": case.answer.decode,
+        "decode_streamed": case.answer.streamed,
+        "prefill": case.answer.prefill,
+        "memory": memory,
+        "memory_needed": memory.needed(),
+        "fits": memory.fits(),
+        "short_by": memory.short_by(),
+        "first_token_s": case.answer.first_token,
+        "answer_50_tokens_s": case.answer.answer_50,
+        "answer_500_tokens_s": case.answer.answer_500,
+    })
+}
