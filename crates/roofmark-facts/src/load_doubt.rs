@@ -193,11 +193,9 @@ impl LoadDoubt {
 
     fn found(&self) -> String {
         match self {
-            Self::ScheduleLag { p99, allowed } => format!(
-                "requests were sent late: p99 {} ms, allowed {} ms",
-                millis(*p99),
-                millis(*allowed)
-            ),
+            Self::ScheduleLag { p99, allowed } => {
+                format!("requests were sent late: p99 {} ms, allowed {} ms", millis(*p99), millis(*allowed))
+            }
             Self::ClientBusy { share } => format!("the client used {} of a core", percent(*share)),
             Self::PromptDrift { nominal, achieved } => {
                 format!("prompts had {achieved:.1} tokens, {nominal:.1} were asked for")
@@ -206,11 +204,13 @@ impl LoadDoubt {
                 format!("{} of the prompt tokens came from the server's cache", percent(*share))
             }
             Self::PromptCut { nominal, counted, context } => prompt_cut(*nominal, *counted, *context),
-            Self::OutputLength { target, mean, least, most } => format!(
-                "answers had {mean:.1} tokens ({least:.0} to {most:.0}), {target:.1} were asked for"
-            ),
+            Self::OutputLength { target, mean, least, most } => {
+                format!("answers had {mean:.1} tokens ({least:.0} to {most:.0}), {target:.1} were asked for")
+            }
             Self::Speculation { accepted_length } => {
-                format!("the server speculates: {accepted_length:.2} tokens a pass, and more or fewer on other text")
+                format!(
+                    "the server speculates: {accepted_length:.2} tokens a pass, and more or fewer on other text"
+                )
             }
             Self::Estimated { source } => format!("the server counts no tokens: counts are {source}"),
             Self::GapsUnknown { chunks_per_token } => format!(
@@ -256,7 +256,9 @@ impl LoadDoubt {
                 format!("the answer to a known question is wrong (\"{answer}\")")
             }
             Self::FewSlots { slots, concurrency } => {
-                format!("the server decodes {slots} sequences together, {concurrency} were in flight: some queue")
+                format!(
+                    "the server decodes {slots} sequences together, {concurrency} were in flight: some queue"
+                )
             }
             Self::Interrupted { done, planned } => format!("stopped after {done} of {planned} cells"),
             _ => String::new(),
@@ -277,7 +279,9 @@ impl LoadDoubt {
             Self::ShortWindow { .. } | Self::FewRequests { .. } => "run longer (--duration, --requests)",
             Self::Saturated { .. } => "ask for a lower rate, or let --find-rate search it",
             Self::Preempted { .. } => "give the server more cache, or send less at once",
-            Self::SentinelDrift { .. } | Self::OrderEffect { .. } => "let the machine come to rest and run again",
+            Self::SentinelDrift { .. } | Self::OrderEffect { .. } => {
+                "let the machine come to rest and run again"
+            }
             Self::WrongAnswer { .. } => "check the model file and the server's build",
             Self::FewSlots { .. } => "start the server with more slots",
             _ => return None,
@@ -308,10 +312,7 @@ mod tests {
     #[test]
     fn a_void_says_so() {
         let drift = LoadDoubt::PromptDrift { nominal: 512.0, achieved: 540.0 };
-        assert_eq!(
-            drift.text(),
-            "prompts had 540.0 tokens, 512.0 were asked for: void for comparisons"
-        );
+        assert_eq!(drift.text(), "prompts had 540.0 tokens, 512.0 were asked for: void for comparisons");
         let length = LoadDoubt::OutputLength { target: 128.0, mean: 60.0, least: 1.0, most: 128.0 };
         assert!(!length.text().contains("void"));
     }

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
-pub mod check;
 pub mod catalog;
 pub mod ceiling;
+pub mod check;
 mod lines;
+pub mod load;

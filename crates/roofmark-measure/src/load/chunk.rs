@@ -364,7 +364,9 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "{", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":\"\\", "{\"a\":[}", "{} x", "nope"] {
+        for text in
+            ["", "{", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":\"\\", "{\"a\":[}", "{} x", "nope"]
+        {
             assert_eq!(scan(text.as_bytes()), Err(NotJson), "{text}");
         }
         let deep = format!("{{\"a\":{}", "[".repeat(10_000));

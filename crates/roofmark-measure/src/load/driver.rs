@@ -243,7 +243,9 @@ impl Loop<'_> {
         active.record.new_connection = true;
         match self.connect(active) {
             Ok(()) => {}
-            Err((active, error)) => self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source),
+            Err((active, error)) => {
+                self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source)
+            }
         }
     }
 

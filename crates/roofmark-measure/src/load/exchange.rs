@@ -86,7 +86,14 @@ impl Exchange {
             text: keep_text.then(Vec::new),
             ..Stream::default()
         };
-        Self { phase: Phase::Head, kept: Vec::new(), stream, keep_alive: false, progress: sent, first_byte: None }
+        Self {
+            phase: Phase::Head,
+            kept: Vec::new(),
+            stream,
+            keep_alive: false,
+            progress: sent,
+            first_byte: None,
+        }
     }
 
     /// A byte of the response has come.
@@ -145,7 +152,9 @@ impl Exchange {
                 self.finish()
             }
             Phase::Error(..) => Err(self.status_failure()),
-            Phase::Head if self.first_byte.is_some() => Err(failure(Trouble::BadHttp, Some("closed in the head"))),
+            Phase::Head if self.first_byte.is_some() => {
+                Err(failure(Trouble::BadHttp, Some("closed in the head")))
+            }
             Phase::Head => Err(failure(Trouble::Unreachable, Some("closed without an answer"))),
             Phase::Done => Ok(Step::Done),
         }
@@ -225,7 +234,10 @@ impl Exchange {
             _ => Trouble::BadHttp,
         };
         let said = error_text(&self.kept);
-        failure(kind, Some(&format!("status {}{}{said}", head.status, if said.is_empty() { "" } else { ": " })))
+        failure(
+            kind,
+            Some(&format!("status {}{}{said}", head.status, if said.is_empty() { "" } else { ": " })),
+        )
     }
 
     /// Fills in what the response said; times become seconds since the start of the cell.

@@ -34,7 +34,10 @@ fn tokens(body: &str) -> RequestRecord {
     assert_eq!(failure, None);
     let (bytewise, failure) = read(text.as_bytes(), 1, 100);
     assert_eq!(failure, None);
-    assert_eq!((whole.output_tokens, whole.chunks, &whole.remarks), (bytewise.output_tokens, bytewise.chunks, &bytewise.remarks));
+    assert_eq!(
+        (whole.output_tokens, whole.chunks, &whole.remarks),
+        (bytewise.output_tokens, bytewise.chunks, &bytewise.remarks)
+    );
     bytewise
 }
 
@@ -57,7 +60,8 @@ fn usage_in_each_chunk_counts_the_tokens_of_each_arrival() {
         "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n".to_owned(),
         delta("abc", r#"{"completion_tokens":3}"#),
         delta("defghij", r#"{"completion_tokens":10}"#),
-        "data: {\"choices\":[],\"usage\":{\"completion_tokens\":10,\"prompt_tokens\":7}}\n\ndata: [DONE]\n\n".to_owned(),
+        "data: {\"choices\":[],\"usage\":{\"completion_tokens\":10,\"prompt_tokens\":7}}\n\ndata: [DONE]\n\n"
+            .to_owned(),
     ]
     .concat();
     let record = tokens(&body);
@@ -79,13 +83,20 @@ fn usage_at_the_end_only() {
 #[test]
 fn no_usage_is_never_a_count_of_chunks() {
     let record = tokens(&format!("{}data: [DONE]\n\n", delta("a", "null").repeat(4)));
-    assert_eq!((record.output_tokens, record.token_source, record.chunks), (None, Some(TokenSource::Unknown), 4));
+    assert_eq!(
+        (record.output_tokens, record.token_source, record.chunks),
+        (None, Some(TokenSource::Unknown), 4)
+    );
     assert!(!record.arrivals_are_tokens);
 }
 
 #[test]
 fn role_empty_and_comments_are_no_first_token() {
-    let text = format!("{HEAD}: ping\n\ndata: {{\"choices\":[{{\"delta\":{{\"role\":\"assistant\"}}}}]}}\n\n{}{}data: [DONE]\n\n", delta("", "null"), delta("a", "null"));
+    let text = format!(
+        "{HEAD}: ping\n\ndata: {{\"choices\":[{{\"delta\":{{\"role\":\"assistant\"}}}}]}}\n\n{}{}data: [DONE]\n\n",
+        delta("", "null"),
+        delta("a", "null")
+    );
     let first = text.find("\"content\":\"a\"").expect("the token");
     let (record, _) = read(text.as_bytes(), 1, 10);
     assert!(record.first.expect("a token").get() * 1e6 > first as f64);
@@ -104,7 +115,10 @@ fn reasoning_and_answer_are_told_apart() {
 fn llama_and_ollama_counts() {
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],\"timings\":{\"prompt_n\":5,\"cache_n\":2,\"predicted_n\":2,\"predicted_ms\":10}}\n\ndata: [DONE]\n\n";
     let record = tokens(body);
-    assert_eq!((record.output_tokens, record.prompt_tokens, record.cached_tokens), (Some(2.0), Some(7), Some(2)));
+    assert_eq!(
+        (record.output_tokens, record.prompt_tokens, record.cached_tokens),
+        (Some(2.0), Some(7), Some(2))
+    );
     let text = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{\"message\":{\"content\":\"a b c\"},\"done\":false}\n{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\",\"eval_count\":3,\"prompt_eval_count\":9}\n";
     let (record, failure) = read(text.as_bytes(), 7, 10);
     assert_eq!(failure, None);
@@ -121,13 +135,22 @@ fn all_events_of_one_read_share_its_time() {
 #[test]
 fn impossible_usage_is_noted_and_not_believed() {
     for usage in ["-5", "NaN", "9223372036854775808", "1e400", "2.5"] {
-        let body = format!("{}data: {{\"choices\":[],\"usage\":{{\"completion_tokens\":{usage}}}}}\n\ndata: [DONE]\n\n", delta("a", "null"));
+        let body = format!(
+            "{}data: {{\"choices\":[],\"usage\":{{\"completion_tokens\":{usage}}}}}\n\ndata: [DONE]\n\n",
+            delta("a", "null")
+        );
         let record = tokens(&body);
         assert_eq!(record.remarks, [Trouble::BadUsage], "{usage}");
         assert_eq!(record.output_tokens, None);
     }
     // Twice the same is fine; a shrinking one is not.
-    let twice = |second: u32| tokens(&format!("{}{}data: [DONE]\n\n", delta("a", r#"{"completion_tokens":5}"#), delta("b", &format!("{{\"completion_tokens\":{second}}}"))));
+    let twice = |second: u32| {
+        tokens(&format!(
+            "{}{}data: [DONE]\n\n",
+            delta("a", r#"{"completion_tokens":5}"#),
+            delta("b", &format!("{{\"completion_tokens\":{second}}}"))
+        ))
+    };
     assert!(twice(5).remarks.is_empty());
     assert_eq!(twice(3).remarks, [Trouble::BadUsage]);
 }
@@ -164,8 +187,14 @@ fn failures_by_kind() {
     }
     let gzip = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n\x1f";
     assert_eq!(fails(gzip), Trouble::Compressed);
-    assert_eq!(fails(&format!("{HEAD}data: {{\"error\":{{\"message\":\"boom\"}}}}\n\n")), Trouble::ErrorInStream);
-    assert_eq!(fails(&format!("{HEAD}error: {{\"message\":\"boom\"}}\n\n")), Trouble::NoTokens.min(Trouble::Truncated));
+    assert_eq!(
+        fails(&format!("{HEAD}data: {{\"error\":{{\"message\":\"boom\"}}}}\n\n")),
+        Trouble::ErrorInStream
+    );
+    assert_eq!(
+        fails(&format!("{HEAD}error: {{\"message\":\"boom\"}}\n\n")),
+        Trouble::NoTokens.min(Trouble::Truncated)
+    );
     assert_eq!(fails(&format!("{HEAD}data: hello\n\n")), Trouble::BadJson);
     assert_eq!(fails(&format!("{HEAD}data: [DONE]\n\n")), Trouble::NoTokens);
     assert_eq!(fails("SSH-2.0\r\n\r\n"), Trouble::BadHttp);
@@ -179,6 +208,7 @@ fn failures_by_kind() {
 fn a_cut_stream_is_truncated_and_its_detail_is_clean() {
     let chunked = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ndata: {";
     assert_eq!(fails_bytes(chunked.as_bytes()), Trouble::Truncated);
-    let (_, failure) = read(b"HTTP/1.1 500 X\r\n\r\n{\"error\":{\"message\":\"\\u001b[31mred\\u202e\"}}", usize::MAX, 1);
+    let (_, failure) =
+        read(b"HTTP/1.1 500 X\r\n\r\n{\"error\":{\"message\":\"\\u001b[31mred\\u202e\"}}", usize::MAX, 1);
     assert_eq!(failure.expect("a failure").detail, "status 500:  [31mred");
 }

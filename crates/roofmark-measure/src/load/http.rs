@@ -98,12 +98,17 @@ pub struct Body {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyState {
-    Size { value: u64, digits: u8 },
+    Size {
+        value: u64,
+        digits: u8,
+    },
     /// The size is read, its line goes on.
     SizeEnd(u64),
     Data(u64),
     DataEnd,
-    Trailer { empty: bool },
+    Trailer {
+        empty: bool,
+    },
     Length(u64),
     Close,
     Done,
@@ -210,7 +215,9 @@ mod tests {
 
     #[test]
     fn heads() {
-        let found = parse("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let found = parse(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
         assert_eq!((found.status, found.body, found.keep_alive), (200, BodyEnd::Chunked, true));
         assert_eq!(found.content_type, "text/event-stream");
         let found = parse("HTTP/1.0 200 OK\r\n\r\n");
@@ -245,7 +252,10 @@ mod tests {
     fn bodies_in_any_cut() {
         for step in [1, 2, 3, 1000] {
             let chunked = b"4\r\nabcd\r\n1A\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n";
-            assert_eq!(decode(BodyEnd::Chunked, chunked, step).unwrap(), (b"abcdabcdefghijklmnopqrstuvwxyz".to_vec(), true));
+            assert_eq!(
+                decode(BodyEnd::Chunked, chunked, step).unwrap(),
+                (b"abcdabcdefghijklmnopqrstuvwxyz".to_vec(), true)
+            );
             assert_eq!(decode(BodyEnd::Length(3), b"abcdef", step).unwrap(), (b"abc".to_vec(), true));
             assert_eq!(decode(BodyEnd::Close, b"abc", step).unwrap(), (b"abc".to_vec(), false));
             let trailer = b"1\r\na\r\n0\r\nX-T: 1\r\n\r\n";

@@ -54,11 +54,15 @@ impl Target {
         if authority.contains('@') {
             return Err(bad("user names and passwords do not belong in an address"));
         }
-        if authority.is_empty() || !url.bytes().all(|byte| (0x21..0x7f).contains(&byte)) || path.contains('?') {
+        if authority.is_empty() || !url.bytes().all(|byte| (0x21..0x7f).contains(&byte)) || path.contains('?')
+        {
             return Err(bad("not of the form http://host:port"));
         }
-        let (name, port) = split_port(authority, if tls { 443 } else { 80 }).ok_or_else(|| bad("not a port"))?;
-        let mut found = (name, port).to_socket_addrs().map_err(|source| LoadError::Resolve { host: name.to_owned(), source })?;
+        let (name, port) =
+            split_port(authority, if tls { 443 } else { 80 }).ok_or_else(|| bad("not a port"))?;
+        let mut found = (name, port)
+            .to_socket_addrs()
+            .map_err(|source| LoadError::Resolve { host: name.to_owned(), source })?;
         let address = found.next().ok_or_else(|| bad("the host has no address"))?;
         let base = path.trim_end_matches('/').trim_end_matches("v1").trim_end_matches('/');
         let base = if base.is_empty() { String::new() } else { format!("/{base}") };
@@ -70,7 +74,8 @@ impl Target {
     #[must_use]
     pub fn request(&self, path: &str, body: Option<&[u8]>) -> Vec<u8> {
         let method = if body.is_some() { "POST" } else { "GET" };
-        let key = self.key.as_ref().map_or(String::new(), |key| format!("authorization: Bearer {}\r\n", key.0));
+        let key =
+            self.key.as_ref().map_or(String::new(), |key| format!("authorization: Bearer {}\r\n", key.0));
         let length = body.map_or(String::new(), |body| {
             format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len())
         });
@@ -105,7 +110,9 @@ fn tls_for(
     let mut store = rustls::RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for certificate in CertificateDer::pem_slice_iter(roots.unwrap_or_default()) {
-        store.add(certificate.map_err(|error| bad(error.to_string()))?).map_err(|error| bad(error.to_string()))?;
+        store
+            .add(certificate.map_err(|error| bad(error.to_string()))?)
+            .map_err(|error| bad(error.to_string()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)

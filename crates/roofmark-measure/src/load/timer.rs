@@ -21,7 +21,8 @@ impl Timer {
     pub fn new(registry: &Registry) -> io::Result<Self> {
         use rustix::fd::AsRawFd;
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-        let descriptor = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let descriptor =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         let raw = descriptor.as_raw_fd();
         registry.register(&mut mio::unix::SourceFd(&raw), Self::TOKEN, mio::Interest::READABLE)?;
         Ok(Self { descriptor, armed: None })
@@ -35,7 +36,11 @@ impl Timer {
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         let value = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
         let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let set = timerfd_settime(&self.descriptor, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: interval, it_value: value });
+        let set = timerfd_settime(
+            &self.descriptor,
+            TimerfdTimerFlags::empty(),
+            &Itimerspec { it_interval: interval, it_value: value },
+        );
         self.armed = set.is_ok().then_some(due);
         longest
     }

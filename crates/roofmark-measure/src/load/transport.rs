@@ -20,8 +20,8 @@ impl Transport {
         match &target.tls {
             None => Ok(Self::Plain(stream)),
             Some((config, name)) => {
-                let session = rustls::ClientConnection::new(config.clone(), name.clone())
-                    .map_err(io::Error::other)?;
+                let session =
+                    rustls::ClientConnection::new(config.clone(), name.clone()).map_err(io::Error::other)?;
                 Ok(Self::Tls(Box::new(rustls::StreamOwned::new(session, stream))))
             }
         }

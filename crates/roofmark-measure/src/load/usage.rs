@@ -145,7 +145,10 @@ mod tests {
     #[test]
     fn usage_with_details() {
         let counts = usage(br#"{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":8},"completion_tokens_details":{"reasoning_tokens":2}}"#).unwrap();
-        assert_eq!((counts.prompt, counts.cached, counts.output, counts.reasoning), (Some(9), Some(8), Some(4), Some(2)));
+        assert_eq!(
+            (counts.prompt, counts.cached, counts.output, counts.reasoning),
+            (Some(9), Some(8), Some(4), Some(2))
+        );
         assert_eq!(usage(br#"{"prompt_tokens_details":null}"#).unwrap(), Counts::default());
     }
 
