@@ -113,8 +113,7 @@ pub fn engines(rows: &[&roofmark_facts::catalog::Support]) -> String {
     let mut text = String::new();
     for row in rows {
         let backend = row.backend.as_deref().unwrap_or("-");
-        let since = row.since.as_deref().unwrap_or("unknown");
-        text += &format!("{:<14} {:<20} {:<12} since {since}, {backend}\n", row.engine, row.machine_class, format!("{:?}", row.status).to_lowercase());
+        text += &format!("{:<14} {:<18} {:<12} since {}, {backend}\n", row.engine, row.machine_class, row.status, row.since);
         text += &labelled("", &format!("{} ({})", row.source.title, row.source.date), 15);
     }
     text
