@@ -210,5 +210,5 @@ fn a_cut_stream_is_truncated_and_its_detail_is_clean() {
     assert_eq!(fails_bytes(chunked.as_bytes()), Trouble::Truncated);
     let (_, failure) =
         read(b"HTTP/1.1 500 X\r\n\r\n{\"error\":{\"message\":\"\\u001b[31mred\\u202e\"}}", usize::MAX, 1);
-    assert_eq!(failure.expect("a failure").detail, "status 500:  [31mred");
+    assert_eq!(failure.expect("a failure").detail, "status 500: [31mred");
 }
