@@ -81,8 +81,7 @@ pub fn answer(predictor: &Predictor<'_>, ask: &Ask<'_>) -> Result<Answer, Refusa
     let memory = memory(job, tokens, ask.devices);
     let no_bandwidth = || Refusal::NoBandwidth(job.machine.slug.clone());
     let mut decode = predictor.predict_unseen(job, None, 3).ok_or_else(no_bandwidth)?;
-    let mut prefill =
-        predictor.predict_unseen(&job.prefill(ask.prompt, job.depth), None, 3).ok_or_else(no_bandwidth)?;
+    let mut prefill = predictor.predict_unseen(&job.prefill(ask.prompt, job.depth), None, 3).ok_or_else(no_bandwidth)?;
     if ask.devices > 1 {
         join(&mut decode, ask, job.batch);
         join(&mut prefill, ask, ask.prompt);
@@ -92,8 +91,7 @@ pub fn answer(predictor: &Predictor<'_>, ask: &Ask<'_>) -> Result<Answer, Refusa
     }
     let mut streamed = None;
     if job.machine.kind == MachineKind::Discrete && !memory.fits() {
-        streamed =
-            spill(&decode, ask, &memory, job.machine.link.as_ref().map(|link| link.value), Limit::HostLink);
+        streamed = spill(&decode, ask, &memory, job.machine.link.as_ref().map(|link| link.value), Limit::HostLink);
         let host = ask.host.and_then(|host| spill(&decode, ask, &memory, Some(host), Limit::HostMemory));
         decode = host.or_else(|| streamed.clone()).unwrap_or(decode);
         if let Some(spilled) = spill_prefill(&prefill, ask, &memory) {
@@ -103,15 +101,7 @@ pub fn answer(predictor: &Predictor<'_>, ask: &Ask<'_>) -> Result<Answer, Refusa
     let first_token = Seconds(ask.prompt / prefill.rate.get() + job.batch / decode.rate.get());
     let each = decode.rate.get() / job.batch;
     let until = |tokens: f64| first_token + Seconds((tokens - 1.0) / each);
-    Ok(Answer {
-        answer_50: until(50.0),
-        answer_500: until(500.0),
-        decode,
-        streamed,
-        prefill,
-        memory,
-        first_token,
-    })
+    Ok(Answer { answer_50: until(50.0), answer_500: until(500.0), decode, streamed, prefill, memory, first_token })
 }
 
 fn check(ask: &Ask<'_>) -> Result<(), Refusal> {
@@ -126,9 +116,7 @@ fn check(ask: &Ask<'_>) -> Result<(), Refusal> {
     if let (Some(context), true) = (job.profile.context, job.profile.context.is_some()) {
         let tokens = job.depth + ask.prompt;
         if tokens > context as f64 {
-            return refuse(format!(
-                "{tokens} tokens are more than the context of {context} that the model has"
-            ));
+            return refuse(format!("{tokens} tokens are more than the context of {context} that the model has"));
         }
     }
     if ask.accepted.is_some_and(|accepted| !(1.0..=16.0).contains(&accepted)) {
@@ -167,20 +155,14 @@ fn join(prediction: &mut Prediction, ask: &Ask<'_>, tokens: f64) {
     let mut parts: Vec<Part> = divided.collect();
     parts.push(Part { limit: Limit::Network, time: Seconds(network(ask, tokens)) });
     let how = if ask.split == Split::Tensor { "tensor parallel" } else { "pipeline" };
-    rebuild(
-        prediction,
-        parts,
-        1.0,
-        format!("{} devices, {how}; the split itself is not calibrated", ask.devices),
-    );
+    rebuild(prediction, parts, 1.0, format!("{} devices, {how}; the split itself is not calibrated", ask.devices));
     prediction.ceiling = prediction.ceiling.map(|ceiling| ceiling * share);
 }
 
 /// Time that one step of `tokens` tokens spends between devices.
 fn network(ask: &Ask<'_>, tokens: f64) -> f64 {
     let link = ask.link.or(ask.job.machine.network.as_ref().map(|link| link.value));
-    let link =
-        link.or(ask.job.machine.link.as_ref().map(|link| link.value)).map_or(25e9, BytesPerSecond::get);
+    let link = link.or(ask.job.machine.link.as_ref().map(|link| link.value)).map_or(25e9, BytesPerSecond::get);
     let message = ask.hidden.unwrap_or(5120.0) * 2.0 * tokens;
     let devices = f64::from(ask.devices);
     let hops = match ask.split {
@@ -197,25 +179,17 @@ fn speculate(predictor: &Predictor<'_>, decode: &mut Prediction, job: &Job<'_>, 
     let Some(verify) = predictor.predict(&job.batched(job.batch * drafted)) else { return };
     let cache = |part: &&Part| part.limit == Limit::Cache;
     let plain_cache: f64 = decode.breakdown.iter().filter(cache).map(|part| part.time.get()).sum();
-    let mut parts: Vec<Part> =
-        verify.breakdown.iter().filter(|part| part.limit != Limit::Cache).copied().collect();
+    let mut parts: Vec<Part> = verify.breakdown.iter().filter(|part| part.limit != Limit::Cache).copied().collect();
     parts.push(Part { limit: Limit::Cache, time: Seconds(plain_cache) });
     let draft = decode.step.get() * DRAFT_COST * drafted;
     parts.push(Part { limit: Limit::Compute, time: Seconds(draft) });
-    let note =
-        format!("speculation: {} tokens accepted a pass, {drafted} verified", significant(accepted, 3));
+    let note = format!("speculation: {} tokens accepted a pass, {drafted} verified", significant(accepted, 3));
     rebuild(decode, parts, accepted, note);
     decode.ceiling = decode.ceiling.map(|ceiling| ceiling * accepted);
 }
 
 /// Decoding with the weights that do not fit read at `beyond`.
-fn spill(
-    decode: &Prediction,
-    ask: &Ask<'_>,
-    memory: &Memory,
-    beyond: Option<BytesPerSecond>,
-    limit: Limit,
-) -> Option<Prediction> {
+fn spill(decode: &Prediction, ask: &Ask<'_>, memory: &Memory, beyond: Option<BytesPerSecond>, limit: Limit) -> Option<Prediction> {
     let beyond = beyond?;
     let outside = (memory.short_by() / memory.needed()).clamp(0.0, 1.0);
     let inside = |part: &Part| match part.limit {
@@ -226,17 +200,10 @@ fn spill(
     let layers = (f64::from(ask.job.profile.layers) * outside).ceil();
     let crossings = if limit == Limit::HostLink { layers } else { 2.0 };
     let read = decode.bytes * outside;
-    parts.push(Part {
-        limit,
-        time: Seconds(read.get() / (beyond.get() * LINK_EFFICIENCY) + crossings * CROSSING),
-    });
+    parts.push(Part { limit, time: Seconds(read.get() / (beyond.get() * LINK_EFFICIENCY) + crossings * CROSSING) });
     let mut spilled = decode.clone();
     let way = if limit == Limit::HostLink { "streamed over the host link" } else { "computed by the host" };
-    let note = format!(
-        "{} GB do not fit and are {way} at {} GB/s",
-        significant(memory.short_by().gb(), 3),
-        significant(beyond.gb(), 3)
-    );
+    let note = format!("{} GB do not fit and are {way} at {} GB/s", significant(memory.short_by().gb(), 3), significant(beyond.gb(), 3));
     rebuild(&mut spilled, parts, 1.0, note);
     Some(spilled)
 }

@@ -72,8 +72,7 @@ fn phase(kind: Kind, evidence: &[Evidence<'_>], start: &Deviations, rounds: u32)
         deviation: *deviation,
     });
     let residuals: Vec<LeftOut> = residuals.collect();
-    let numbers =
-        number_names(kind).iter().zip(&theta).map(|(name, value)| ((*name).to_owned(), round(value.exp())));
+    let numbers = number_names(kind).iter().zip(&theta).map(|(name, value)| ((*name).to_owned(), round(value.exp())));
     Some(PhaseTable {
         numbers: numbers.collect(),
         deviations: deviations.iter().map(|(name, value)| (name.clone(), round(*value))).collect(),
@@ -137,8 +136,7 @@ fn search(kind: Kind, start: &Deviations, samples: &[Sample], step: f64) -> Devi
     for name in kind.names() {
         for direction in [step, -step] {
             let mut trial = best.clone();
-            let moved =
-                (trial.get(&name).copied().unwrap_or(0.01).max(0.004) * direction.exp()).clamp(0.002, 4.5);
+            let moved = (trial.get(&name).copied().unwrap_or(0.01).max(0.004) * direction.exp()).clamp(0.002, 4.5);
             trial.insert(name.clone(), moved);
             let trial_score = score(kind, &trial, samples);
             if trial_score > best_score {
@@ -183,8 +181,7 @@ fn factors(evidence: &[Evidence<'_>], residuals: &[LeftOut]) -> BTreeMap<String,
     }
     let mut all: Vec<f64> = groups.values().flatten().copied().collect();
     let fleet = [quantile(&mut all, 0.90), quantile(&mut all, 0.95)];
-    let blend =
-        |own: f64, fleet: f64, rows: f64| round((own * rows + fleet * OWN_WEIGHT) / (rows + OWN_WEIGHT));
+    let blend = |own: f64, fleet: f64, rows: f64| round((own * rows + fleet * OWN_WEIGHT) / (rows + OWN_WEIGHT));
     let entries = groups.into_iter().map(|(name, mut scaled)| {
         let rows = scaled.len();
         let [nine, nineteen] = [quantile(&mut scaled, 0.90), quantile(&mut scaled, 0.95)];

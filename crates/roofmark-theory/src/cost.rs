@@ -16,6 +16,7 @@ pub use roofmark_facts::cost::{
 pub use simulate::{DRAWS, compare, simulate, tornado};
 pub use uncertain::{at, below};
 
+
 /// Why a question has no answer. Completes "failed to …".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CostError {

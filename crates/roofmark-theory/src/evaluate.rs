@@ -122,14 +122,9 @@ fn speculation(notes: &str) -> Speculation {
     let plain = ["no mtp", "without mtp", "mtp off", "no speculat", "without speculat"];
     match () {
         () if plain.iter().any(|words| lower.contains(words)) => Speculation::None,
-        () if lower.contains("possibl") && (lower.contains("speculative") || lower.contains("mtp")) => {
-            Speculation::Possible
-        }
+        () if lower.contains("possibl") && (lower.contains("speculative") || lower.contains("mtp")) => Speculation::Possible,
         () if lower.contains("possible mtp") => Speculation::Possible,
-        () if ["speculative", "dflash", "dspark", "eagle", "mtp on", "mtp-", "mtp n"]
-            .iter()
-            .any(|words| lower.contains(words)) =>
-        {
+        () if ["speculative", "dflash", "dspark", "eagle", "mtp on", "mtp-", "mtp n"].iter().any(|words| lower.contains(words)) => {
             Speculation::On(None)
         }
         () => Speculation::None,
@@ -146,12 +141,7 @@ fn flag(notes: &str) -> Option<evidence::Flag> {
 
 /// Predicts and grades every row.
 #[must_use]
-pub fn evaluate(
-    predictor: &Predictor<'_>,
-    catalog: &Catalog,
-    rows: &[Measurement],
-    leave: LeaveOut,
-) -> Vec<Graded> {
+pub fn evaluate(predictor: &Predictor<'_>, catalog: &Catalog, rows: &[Measurement], leave: LeaveOut) -> Vec<Graded> {
     let mut profiles = Profiles::default();
     let mut unseen: HashMap<String, Option<Unseen>> = HashMap::new();
     rows.iter()
@@ -187,10 +177,7 @@ fn leave_out(predictor: &Predictor<'_>, source: &str) -> Option<Unseen> {
 fn same_source(known: &evidence::EvidenceSource, source: &str) -> bool {
     let plain = |text: &str| text.trim_end_matches('/').to_lowercase();
     let wanted = plain(source);
-    !wanted.is_empty()
-        && (plain(&known.url) == wanted
-            || plain(&known.title) == wanted
-            || wanted.starts_with(&format!("{} (", plain(&known.url))) && !known.url.is_empty())
+    !wanted.is_empty() && (plain(&known.url) == wanted || plain(&known.title) == wanted || wanted.starts_with(&format!("{} (", plain(&known.url))) && !known.url.is_empty())
 }
 
 fn grade(
@@ -262,16 +249,10 @@ pub fn summarise(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Summary {
     let kept: Vec<&Graded> = rows.iter().filter(|row| !row.exempt && keep(row)).collect();
     let predicted: Vec<&&Graded> = kept.iter().filter(|row| row.row.predicted.is_some()).collect();
     let known = kept.iter().filter(|row| row.quant_known);
-    let (known, answered) = known.fold((0usize, 0usize), |(all, done), row| {
-        (all + 1, done + usize::from(row.row.predicted.is_some()))
-    });
-    let ratios: Vec<f64> =
-        predicted.iter().filter_map(|row| Some(row.row.predicted? / row.measured - 1.0)).collect();
+    let (known, answered) = known.fold((0usize, 0usize), |(all, done), row| (all + 1, done + usize::from(row.row.predicted.is_some())));
+    let ratios: Vec<f64> = predicted.iter().filter_map(|row| Some(row.row.predicted? / row.measured - 1.0)).collect();
     let errors: Vec<f64> = ratios.iter().map(|ratio| ratio.abs()).collect();
-    let inside = |row: &Graded| {
-        row.row.low.is_some_and(|low| low <= row.measured)
-            && row.row.high.is_some_and(|high| row.measured <= high)
-    };
+    let inside = |row: &Graded| row.row.low.is_some_and(|low| low <= row.measured) && row.row.high.is_some_and(|high| row.measured <= high);
     Summary {
         rows: kept.len(),
         predicted: predicted.len(),
@@ -280,23 +261,15 @@ pub fn summarise(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Summary {
         p90_error: percentile(&errors, 0.9),
         bias: percentile(&ratios, 0.5),
         coverage: predicted.iter().filter(|row| inside(row)).count() as f64 / predicted.len().max(1) as f64,
-        above_ceiling: predicted
-            .iter()
-            .filter(|row| row.row.ceiling.is_some_and(|ceiling| row.measured > ceiling))
-            .count(),
+        above_ceiling: predicted.iter().filter(|row| row.row.ceiling.is_some_and(|ceiling| row.measured > ceiling)).count(),
     }
 }
 
 /// Errors of a baseline on the rows that `keep` picks: rows, median, 90th percentile, bias.
 #[must_use]
-pub fn baseline_errors(
-    rows: &[Graded],
-    name: &str,
-    keep: impl Fn(&Graded) -> bool,
-) -> (usize, f64, f64, f64) {
+pub fn baseline_errors(rows: &[Graded], name: &str, keep: impl Fn(&Graded) -> bool) -> (usize, f64, f64, f64) {
     let picked = rows.iter().filter(|row| !row.exempt && row.row.predicted.is_some() && keep(row));
-    let estimate =
-        |row: &Graded| row.baselines.iter().find(|(known, _)| *known == name).map(|(_, rate)| *rate);
+    let estimate = |row: &Graded| row.baselines.iter().find(|(known, _)| *known == name).map(|(_, rate)| *rate);
     let ratios: Vec<f64> = picked.filter_map(|row| Some(estimate(row)? / row.measured - 1.0)).collect();
     let errors: Vec<f64> = ratios.iter().map(|ratio| ratio.abs()).collect();
     (ratios.len(), percentile(&errors, 0.5), percentile(&errors, 0.9), percentile(&ratios, 0.5))
@@ -309,8 +282,7 @@ pub fn refusals(rows: &[Graded]) -> Vec<(String, usize)> {
     for reason in rows.iter().filter_map(|row| row.row.refused.as_deref()) {
         *counts.entry(reason).or_default() += 1;
     }
-    let mut counts: Vec<(String, usize)> =
-        counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
+    let mut counts: Vec<(String, usize)> = counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
     counts.sort_by_key(|entry| std::cmp::Reverse(entry.1));
     counts
 }

@@ -4,21 +4,21 @@
 //! it and says how sure it is; split-conformal factors make the intervals cover what they say. docs/physics.md.
 #![forbid(unsafe_code)]
 
-pub mod answer;
-pub mod baseline;
-pub mod calibrate;
 pub mod cost;
-pub mod evaluate;
 pub mod job;
 pub mod kernel;
 pub mod kriging;
-pub mod memory;
-pub mod model;
-pub mod numbers;
 pub mod physics;
 pub mod point;
-pub mod predict;
-pub mod rank;
 pub mod resolve;
 pub mod software;
+pub mod baseline;
+pub mod calibrate;
+pub mod evaluate;
+pub mod model;
+pub mod numbers;
+pub mod predict;
 pub mod table;
+pub mod answer;
+pub mod memory;
+pub mod rank;

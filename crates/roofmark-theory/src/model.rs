@@ -88,34 +88,22 @@ impl PhaseModel {
         let theta = table.theta(number_names(kind))?;
         let (samples, sources) = samples(kind, &theta, evidence);
         let chosen = table.representatives.iter().filter_map(|id| {
-            samples
-                .iter()
-                .find(|(index, _)| evidence[*index].id == *id)
-                .map(|(_, sample)| sample.point.clone())
+            samples.iter().find(|(index, _)| evidence[*index].id == *id).map(|(_, sample)| sample.point.clone())
         });
         let kernel = Kernel::new(kind, &table.deviations);
         let plain: Vec<Sample> = samples.iter().map(|(_, sample)| sample.clone()).collect();
         let kriging = Kriging::new(kernel, chosen.collect(), &plain)?;
         let everything = kriging.posterior(&[])?;
-        let groups = ["cell", "chip", "class"]
-            .map(|name| plain.iter().map(|sample| sample.point.groups[level(name)]).collect());
-        Some(Self {
-            kind,
-            theta,
-            kriging,
-            everything,
-            samples,
-            sources,
-            groups,
-            factors: table.factors.clone(),
-        })
+        let groups = ["cell", "chip", "class"].map(|name| {
+            plain.iter().map(|sample| sample.point.groups[level(name)]).collect()
+        });
+        Some(Self { kind, theta, kriging, everything, samples, sources, groups, factors: table.factors.clone() })
     }
 
     /// The posterior that has not seen the sources named.
     #[must_use]
     pub fn without(&self, sources: &[&str]) -> Option<Posterior> {
-        let numbers: Vec<usize> =
-            sources.iter().filter_map(|name| self.sources.get(*name).copied()).collect();
+        let numbers: Vec<usize> = sources.iter().filter_map(|name| self.sources.get(*name).copied()).collect();
         self.kriging.posterior(&numbers)
     }
 
@@ -124,17 +112,11 @@ impl PhaseModel {
     pub fn predict(&self, job: &Job<'_>, posterior: Option<&Posterior>) -> Option<Corrected> {
         let parts = physics::parts(job, &self.theta)?;
         let point = point(job, &parts);
-        let Estimate { mean, variance } =
-            self.kriging.estimate(posterior.unwrap_or(&self.everything), &point);
+        let Estimate { mean, variance } = self.kriging.estimate(posterior.unwrap_or(&self.everything), &point);
         let noise = self.kriging.kernel().observation_variance(&point);
         let factor = mean.exp();
         let parts = parts.into_iter().map(|part| Part { time: part.time * factor, ..part }).collect();
-        Some(Corrected {
-            parts,
-            log_seconds: point.log_seconds + mean,
-            deviation: (variance + noise).sqrt(),
-            point,
-        })
+        Some(Corrected { parts, log_seconds: point.log_seconds + mean, deviation: (variance + noise).sqrt(), point })
     }
 
     /// How many deviations an interval spans.

@@ -53,8 +53,7 @@ fn total_cost(rows: &[Timed<'_, '_>], theta: &[f64], prior: &[f64], start: &[(f6
         row.weight * 2.0 * ROBUST * ROBUST * ((1.0 + scaled * scaled).sqrt() - 1.0)
     };
     let data: f64 = rows.iter().map(robust).sum();
-    let strays =
-        theta.iter().zip(prior).zip(start).map(|((value, middle), (_, sd))| ((value - middle) / sd).powi(2));
+    let strays = theta.iter().zip(prior).zip(start).map(|((value, middle), (_, sd))| ((value - middle) / sd).powi(2));
     data + strays.sum::<f64>()
 }
 

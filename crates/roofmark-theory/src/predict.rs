@@ -74,12 +74,7 @@ impl<'a> Predictor<'a> {
     /// Predicts one job and names the `neighbours` measurements that weigh most; with `unseen` as if the sources left
     /// out there did not exist.
     #[must_use]
-    pub fn predict_unseen(
-        &self,
-        job: &Job<'_>,
-        unseen: Option<&Unseen>,
-        neighbours: usize,
-    ) -> Option<Prediction> {
+    pub fn predict_unseen(&self, job: &Job<'_>, unseen: Option<&Unseen>, neighbours: usize) -> Option<Prediction> {
         let model = self.model(job.phase);
         let posterior = unseen.map(|unseen| match model.kind() {
             Kind::Decode => &unseen.decode,
@@ -88,8 +83,7 @@ impl<'a> Predictor<'a> {
         let found = model.predict(job, posterior)?;
         let mut prediction = self.record(job, &found);
         let nearest = model.nearest(&found.point, if neighbours == 0 { 0 } else { neighbours });
-        prediction.nearest =
-            nearest.into_iter().map(|(index, weight)| self.neighbour(index, weight)).collect();
+        prediction.nearest = nearest.into_iter().map(|(index, weight)| self.neighbour(index, weight)).collect();
         Some(prediction)
     }
 
@@ -136,13 +130,7 @@ impl<'a> Predictor<'a> {
             job.profile.model,
             job.profile.quant
         );
-        Neighbour {
-            id: row.id.clone(),
-            what,
-            rate: TokensPerSecond(row.rate),
-            source: row.source.clone(),
-            weight,
-        }
+        Neighbour { id: row.id.clone(), what, rate: TokensPerSecond(row.rate), source: row.source.clone(), weight }
     }
 
     /// Strongest tier that the evidence reaches for `job`.

@@ -80,39 +80,19 @@ fn kept(bits: f64) -> f64 {
 /// logarithm of the parameters, of mixtures the geometric mean of all and active ones) times what the quantization
 /// keeps.
 #[must_use]
-pub fn rank(
-    predictor: &Predictor<'_>,
-    catalog: &Catalog,
-    machine: &Machine,
-    purpose: Use,
-    devices: u32,
-    quants: &[Quant],
-) -> Vec<Entry> {
+pub fn rank(predictor: &Predictor<'_>, catalog: &Catalog, machine: &Machine, purpose: Use, devices: u32, quants: &[Quant]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = catalog
         .models
         .iter()
-        .flat_map(|model| {
-            quants.iter().filter_map(|quant| entry(predictor, machine, model, quant, purpose, devices))
-        })
+        .flat_map(|model| quants.iter().filter_map(|quant| entry(predictor, machine, model, quant, purpose, devices)))
         .collect();
     entries.sort_by(|left, right| {
-        right
-            .fast_enough
-            .cmp(&left.fast_enough)
-            .then(right.score.total_cmp(&left.score))
-            .then(left.model.cmp(&right.model))
+        right.fast_enough.cmp(&left.fast_enough).then(right.score.total_cmp(&left.score)).then(left.model.cmp(&right.model))
     });
     entries
 }
 
-fn entry(
-    predictor: &Predictor<'_>,
-    machine: &Machine,
-    model: &Model,
-    quant: &Quant,
-    purpose: Use,
-    devices: u32,
-) -> Option<Entry> {
+fn entry(predictor: &Predictor<'_>, machine: &Machine, model: &Model, quant: &Quant, purpose: Use, devices: u32) -> Option<Entry> {
     let target = purpose.target();
     let profile = Arc::new(model.profile(quant));
     if profile.context.is_some_and(|context| (context as f64) < target.prompt) {
@@ -126,27 +106,9 @@ fn entry(
     if context < target.context.min(job.profile.context.map_or(f64::INFINITY, |most| most as f64)) {
         return None;
     }
-    let ask = Ask {
-        job,
-        prompt: target.prompt,
-        accepted: None,
-        devices,
-        link: None,
-        split: Split::Pipeline,
-        host: None,
-        hidden: Some(model.shape.hidden as f64),
-    };
+    let ask = Ask { job, prompt: target.prompt, accepted: None, devices, link: None, split: Split::Pipeline, host: None, hidden: Some(model.shape.hidden as f64) };
     let answer = answer(predictor, &ask).ok()?;
-    let fast_enough =
-        answer.decode.rate.get() >= target.decode && answer.first_token.get() <= target.first_token;
+    let fast_enough = answer.decode.rate.get() >= target.decode && answer.first_token.get() <= target.first_token;
     let score = (size / 1e9).max(0.1).ln() * kept(bits);
-    Some(Entry {
-        model: model.slug.clone(),
-        quant: quant.label.to_owned(),
-        params_b: model.params_b,
-        answer,
-        context,
-        fast_enough,
-        score,
-    })
+    Some(Entry { model: model.slug.clone(), quant: quant.label.to_owned(), params_b: model.params_b, answer, context, fast_enough, score })
 }

@@ -221,8 +221,7 @@ fn workload<'a>(mut job: Job<'a>, row: &Measurement, notes: &str) -> Job<'a> {
 
 /// Bytes of one cached element that the notes disclose; f16 where they say nothing.
 fn cache_element(notes: &str) -> f64 {
-    let says =
-        |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
+    let says = |what: &str| notes.contains(&format!("kv cache {what}")) || notes.contains(&format!("kv {what}"));
     match () {
         () if says("fp8") => 1.0,
         () if says("q8_0") => 1.0625,

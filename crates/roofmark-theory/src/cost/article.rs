@@ -1,8 +1,8 @@
 //! The arithmetic of the article that Roofmark grew from, done again: CraftRigs, "Unified Memory Was Supposed to Fix
 //! Discrete GPU Bottlenecks", April 2026. Its own figures are the inputs; each result is compared with what it says.
 
-use roofmark_facts::cost::{Figure, FigureOutcome as Outcome};
 use roofmark_facts::units::significant;
+use roofmark_facts::cost::{Figure, FigureOutcome as Outcome};
 
 /// Inputs as the article states them.
 const SPARK: f64 = 4699.0;

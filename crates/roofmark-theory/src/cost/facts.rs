@@ -72,8 +72,7 @@ pub fn price(
                 Condition::Used => price.condition == "used",
             }
     };
-    let dated =
-        catalog.prices.iter().filter(wanted).filter_map(|price| Some((first_day(&price.date)?, price)));
+    let dated = catalog.prices.iter().filter(wanted).filter_map(|price| Some((first_day(&price.date)?, price)));
     let mut offers: Vec<(Date, &Price)> = dated.filter(|(day, _)| *day <= today).collect();
     let (newest, best) = *offers.iter().max_by_key(|(day, price)| (*day, price.condition == "new"))?;
     let condition = best.condition.clone();

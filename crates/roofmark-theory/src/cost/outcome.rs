@@ -83,11 +83,7 @@ impl Draw<'_> {
 
     /// Rate of all requests together.
     fn rate(&self) -> Option<f64> {
-        if self.requests.streams > 1.0 {
-            self.get(Quantity::BatchRate)
-        } else {
-            self.get(Quantity::DecodeRate)
-        }
+        if self.requests.streams > 1.0 { self.get(Quantity::BatchRate) } else { self.get(Quantity::DecodeRate) }
     }
 
     /// Seconds that one request takes of the machine: reading its prompt, writing its answer.
@@ -115,8 +111,7 @@ impl Draw<'_> {
     }
 
     pub(super) fn electricity_monthly(&self) -> Option<f64> {
-        let busy =
-            self.busy_hours()? * MONTH_DAYS * self.busy_power()? / 1000.0 * self.get(Quantity::Tariff)?;
+        let busy = self.busy_hours()? * MONTH_DAYS * self.busy_power()? / 1000.0 * self.get(Quantity::Tariff)?;
         Some(busy + self.idle_monthly()?)
     }
 

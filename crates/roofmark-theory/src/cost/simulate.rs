@@ -18,9 +18,7 @@ pub fn simulate(question: &Question, seed: u64) -> Vec<Summary> {
     let mut found: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); Metric::ALL.len()];
     for _ in 0..DRAWS {
         let shares = draw(&mut random);
-        for (column, value) in
-            found.iter_mut().zip(outcome(&|which| value_at(question, &shares, which), question.requests))
-        {
+        for (column, value) in found.iter_mut().zip(outcome(&|which| value_at(question, &shares, which), question.requests)) {
             column.extend(value);
         }
     }
@@ -71,9 +69,7 @@ pub fn compare(first: &Question, other: &Question, seed: u64) -> Option<Comparis
         let shares = draw(&mut random);
         let own = draw(&mut random);
         let theirs: Shares =
-            std::array::from_fn(
-                |slot| if Quantity::ALL[slot].is_shared() { shares[slot] } else { own[slot] },
-            );
+            std::array::from_fn(|slot| if Quantity::ALL[slot].is_shared() { shares[slot] } else { own[slot] });
         match difference(first, &shares, other, &theirs)? {
             Some((difference, month)) => {
                 differences.push(difference);
@@ -86,13 +82,7 @@ pub fn compare(first: &Question, other: &Question, seed: u64) -> Option<Comparis
     if differences.is_empty() {
         let never = (f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY);
         let other = other.machine.clone();
-        return Some(Comparison {
-            other,
-            first_cheaper: 1.0,
-            difference: never,
-            break_even_months: None,
-            too_slow,
-        });
+        return Some(Comparison { other, first_cheaper: 1.0, difference: never, break_even_months: None, too_slow });
     }
     let cheaper = differences.iter().filter(|value| **value < 0.0).count() as f64 / DRAWS as f64 + too_slow;
     let spread = summary(Metric::Total, differences);
@@ -107,14 +97,8 @@ pub fn compare(first: &Question, other: &Question, seed: u64) -> Option<Comparis
 }
 
 /// Difference of the totals and the month of break-even. The outer `None`: a price is unknown; the inner: too slow.
-fn difference(
-    first: &Question,
-    shares: &Shares,
-    other: &Question,
-    theirs: &Shares,
-) -> Option<Option<(f64, f64)>> {
-    let (value, other_value) =
-        (|which| value_at(first, shares, which), |which| value_at(other, theirs, which));
+fn difference(first: &Question, shares: &Shares, other: &Question, theirs: &Shares) -> Option<Option<(f64, f64)>> {
+    let (value, other_value) = (|which| value_at(first, shares, which), |which| value_at(other, theirs, which));
     let first = Draw { value: &value, requests: first.requests };
     let other = Draw { value: &other_value, requests: other.requests };
     let (lost, other_lost) = (first.lost()?, other.lost()?);
@@ -182,8 +166,7 @@ mod tests {
 
     #[test]
     fn the_cheaper_twin_wins_and_one_without_a_price_is_not_compared() {
-        let (cheap, dear) =
-            (question(Uncertain::Known(1000.0), 100.0), question(Uncertain::Known(3000.0), 50.0));
+        let (cheap, dear) = (question(Uncertain::Known(1000.0), 100.0), question(Uncertain::Known(3000.0), 50.0));
         let found = compare(&cheap, &dear, 1).expect("both have prices");
         assert!(found.first_cheaper > 0.95, "{found:?}");
         let mut priceless = cheap.clone();

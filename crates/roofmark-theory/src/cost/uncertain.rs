@@ -28,13 +28,7 @@ pub fn below(left: &Uncertain, right: &Uncertain) -> f64 {
     let distance = (right.middle() / left.middle()).ln();
     let deviation = log_deviation(left).hypot(log_deviation(right));
     if deviation == 0.0 {
-        return if distance > 0.0 {
-            1.0
-        } else if distance < 0.0 {
-            0.0
-        } else {
-            0.5
-        };
+        return if distance > 0.0 { 1.0 } else if distance < 0.0 { 0.0 } else { 0.5 };
     }
     Normal::standard().cdf(distance / deviation)
 }

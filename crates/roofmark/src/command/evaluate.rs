@@ -5,9 +5,7 @@ use crate::exit::Exit;
 use anyhow::{Context, Result};
 use clap::Args;
 use roofmark_facts::evidence::MeasuredPhase;
-use roofmark_theory::evaluate::{
-    Graded, LeaveOut, Summary, baseline_errors, evaluate, read, refusals, summarise,
-};
+use roofmark_theory::evaluate::{Graded, LeaveOut, Summary, baseline_errors, evaluate, read, refusals, summarise};
 use roofmark_theory::predict::Predictor;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -60,9 +58,7 @@ fn document(graded: &[Graded]) -> Value {
 fn phase_document(graded: &[Graded], phase: MeasuredPhase) -> Value {
     let groups: serde_json::Map<String, Value> = GROUPS
         .iter()
-        .map(|group| {
-            ((*group).to_owned(), json!(summarise(graded, |row| row.phase == phase && row.group == *group)))
-        })
+        .map(|group| ((*group).to_owned(), json!(summarise(graded, |row| row.phase == phase && row.group == *group))))
         .collect();
     let baselines: serde_json::Map<String, Value> = baseline_names(graded)
         .into_iter()
@@ -94,22 +90,12 @@ fn screen(graded: &[Graded], worst: usize) -> Result<String> {
     for (phase, name) in PHASES {
         line(&mut out, name, &summarise(graded, |row| row.phase == phase))?;
         for group in GROUPS {
-            line(
-                &mut out,
-                &format!("  {group}"),
-                &summarise(graded, |row| row.phase == phase && row.group == group),
-            )?;
+            line(&mut out, &format!("  {group}"), &summarise(graded, |row| row.phase == phase && row.group == group))?;
         }
         for baseline in baseline_names(graded) {
             let (rows, median, p90, bias) = baseline_errors(graded, baseline, |row| row.phase == phase);
             if rows > 0 {
-                writeln!(
-                    out,
-                    "  baseline: {baseline:<18} {rows:>13} {}{}{}",
-                    percent(median),
-                    percent(p90),
-                    percent(bias)
-                )?;
+                writeln!(out, "  baseline: {baseline:<18} {rows:>13} {}{}{}", percent(median), percent(p90), percent(bias))?;
             }
         }
     }
@@ -161,21 +147,14 @@ fn explain_refusals(out: &mut String, graded: &[Graded]) -> Result<()> {
 
 fn explain_worst(out: &mut String, graded: &[Graded], count: usize) -> Result<()> {
     let error = |row: &Graded| row.row.predicted.map_or(0.0, |rate| (rate / row.measured).ln().abs());
-    let mut rows: Vec<&Graded> =
-        graded.iter().filter(|row| !row.exempt && row.row.predicted.is_some()).collect();
+    let mut rows: Vec<&Graded> = graded.iter().filter(|row| !row.exempt && row.row.predicted.is_some()).collect();
     rows.sort_by(|left, right| error(right).total_cmp(&error(left)));
     if count > 0 && !rows.is_empty() {
         writeln!(out, "\nworst rows            predicted   measured")?;
     }
     for row in rows.iter().take(count) {
         let name: String = row.what.chars().take(46).collect();
-        writeln!(
-            out,
-            "  {:<8} {:>20.1} {:>10.1}  {name}",
-            row.row.id,
-            row.row.predicted.unwrap_or(0.0),
-            row.measured
-        )?;
+        writeln!(out, "  {:<8} {:>20.1} {:>10.1}  {name}", row.row.id, row.row.predicted.unwrap_or(0.0), row.measured)?;
     }
     Ok(())
 }

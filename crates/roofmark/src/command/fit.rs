@@ -63,8 +63,7 @@ pub fn run(args: &FitArgs, json: bool) -> Result<Exit> {
     let usual = || USUAL.iter().map(|label| (*label).to_owned()).collect();
     let labels: Vec<String> = if args.quant.is_empty() { usual() } else { args.quant.clone() };
     let quants = labels.iter().map(|label| pick::quant(label)).collect::<Result<Vec<_>>>()?;
-    let mut entries =
-        rank(Predictor::builtin(), catalog()?, machine, args.purpose.into(), args.gpus, &quants);
+    let mut entries = rank(Predictor::builtin(), catalog()?, machine, args.purpose.into(), args.gpus, &quants);
     if !args.all {
         let mut seen = HashSet::new();
         entries.retain(|entry| seen.insert(entry.model.clone()));
@@ -103,10 +102,6 @@ fn screen(machine: &str, args: &FitArgs, entries: &[Entry]) -> Result<String> {
             entry.context
         )?;
     }
-    writeln!(
-        out,
-        "* slower than {} tok/s, or more than {} s to the first token",
-        target.decode, target.first_token
-    )?;
+    writeln!(out, "* slower than {} tok/s, or more than {} s to the first token", target.decode, target.first_token)?;
     Ok(out)
 }

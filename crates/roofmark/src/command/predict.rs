@@ -97,9 +97,7 @@ pub fn run(args: &PredictArgs, json: bool) -> Result<Exit> {
     let cases = cases(args)?;
     let text = match (json, cases.as_slice()) {
         (true, [case]) => serde_json::to_string_pretty(&document(case))?,
-        (true, cases) => {
-            serde_json::to_string_pretty(&json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}))?
-        }
+        (true, cases) => serde_json::to_string_pretty(&json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}))?,
         (false, [case]) => screen::one(case)?,
         (false, cases) => screen::table(cases)?,
     };
@@ -147,8 +145,7 @@ fn subjects(model: &str, quants: &[String]) -> Result<Vec<Subject>> {
     if ends("gguf") {
         let table = model_file::open(path)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let profile =
-            gguf::profile(&name, &table).with_context(|| format!("failed to read {}", path.display()))?;
+        let profile = gguf::profile(&name, &table).with_context(|| format!("failed to read {}", path.display()))?;
         return Ok(vec![Subject { profile: Arc::new(profile), hidden: None, approximate: false }]);
     }
     if ends("json") {
@@ -177,12 +174,7 @@ fn config(path: &Path) -> Result<Shape> {
     Shape::from_config(&document).with_context(failed)
 }
 
-fn ask(
-    args: &PredictArgs,
-    machine: &'static Machine,
-    subject: &Subject,
-    workload: [u32; 3],
-) -> Result<Ask<'static>> {
+fn ask(args: &PredictArgs, machine: &'static Machine, subject: &Subject, workload: [u32; 3]) -> Result<Ask<'static>> {
     let [depth, batch, prompt] = workload.map(f64::from);
     ensure!(batch >= 1.0, "--batch is 0, expected at least 1");
     ensure!(prompt >= 1.0, "--prompt is 0, expected at least 1");
@@ -208,9 +200,7 @@ fn ask(
 fn software(args: &PredictArgs, machine: &Machine) -> Result<(Engine, Backend)> {
     let engine = args.engine.as_deref().map_or(Engine::LlamaCpp, Engine::parse);
     if let Some(name) = args.engine.as_deref().filter(|_| engine == Engine::Other) {
-        bail!(
-            "--engine is `{name}`, expected llama.cpp, ollama, lm-studio, mlx, vllm, sglang or tensorrt-llm"
-        );
+        bail!("--engine is `{name}`, expected llama.cpp, ollama, lm-studio, mlx, vllm, sglang or tensorrt-llm");
     }
     let backend = match args.backend.as_deref() {
         None => Backend::usual(machine, engine),
