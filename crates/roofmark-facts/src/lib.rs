@@ -13,6 +13,8 @@ pub mod cost;
 pub mod doubt;
 pub mod evidence;
 pub mod gguf;
+pub mod load_doubt;
+pub mod load_record;
 pub mod machine;
 pub mod names;
 pub mod prediction;

@@ -3,5 +3,6 @@
 
 pub mod bench;
 pub mod engine;
+pub mod load;
 pub mod roof;
 pub mod state;

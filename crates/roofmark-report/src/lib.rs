@@ -8,3 +8,4 @@ pub mod ceiling;
 pub mod check;
 pub mod cost;
 mod lines;
+pub mod load;

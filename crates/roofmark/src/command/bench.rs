@@ -73,6 +73,9 @@ pub struct BenchArgs {
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// A load test of a server instead.
+    #[command(flatten)]
+    pub load: super::endpoint::EndpointArgs,
 }
 
 /// Flash attention on the command line.
@@ -107,6 +110,9 @@ pub enum Format {
 
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
+    if args.load.endpoint.is_some() {
+        return super::endpoint::run(&args.load, json);
+    }
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
