@@ -53,6 +53,7 @@ pub fn known_keys() -> Result<KnownKeys> {
 }
 
 /// An error of the ledger as the program shows it.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 pub fn shown(error: Error) -> anyhow::Error {
     anyhow::anyhow!("failed to {error}")
 }

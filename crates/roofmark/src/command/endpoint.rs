@@ -124,7 +124,7 @@ fn parse_slo(text: &str) -> Result<Slo, String> {
 /// Runs the load test and prints it.
 pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let url = args.endpoint.as_deref().context("failed to find a server: --endpoint is missing")?;
-    let roots = args.ca_file.as_ref().map(|path| read(path)).transpose()?;
+    let roots = args.ca_file.as_ref().map(read).transpose()?;
     let target = Target::new(url, key(args)?, roots.as_deref())?;
     let plans = plans(args)?;
     let api = args.completions.then_some(Api::Completions);
@@ -236,9 +236,9 @@ fn progress_line(
     );
     use std::io::IsTerminal;
     if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{text}")
+        eprint!("\r\x1b[K{text}");
     } else {
-        eprintln!("{text}")
+        eprintln!("{text}");
     }
     now
 }

@@ -61,7 +61,7 @@ pub fn of_run(run: &Run, rows: &[Row]) -> Judged {
 /// The best read bandwidth that was seen in the whole run.
 fn best_roof(run: &Run, first: BytesPerSecond) -> BytesPerSecond {
     let pairs = run.cells.iter().flat_map(|cell| &cell.samples).filter_map(|sample| sample.roof);
-    pairs.flat_map(|pair| [pair.before.best, pair.after.best]).fold(first, |best, roof| best.max(roof))
+    pairs.flat_map(|pair| [pair.before.best, pair.after.best]).fold(first, BytesPerSecond::max)
 }
 
 fn above(machine: &Machine, run: &Run, row: &Row) -> Option<String> {
