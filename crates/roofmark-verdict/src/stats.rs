@@ -5,6 +5,8 @@
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 2000;
+/// Samples from which the median's interval is computed without resampling.
+pub const MANY: usize = 1000;
 /// Makes the median absolute deviation estimate the standard deviation of normal data.
 const MAD_TO_SIGMA: f64 = 1.4826;
 /// The same for the mean absolute deviation, used where more than half of the samples are equal.
@@ -24,15 +26,12 @@ pub struct Spread {
 /// The `p` quantile (0 to 1) with linear interpolation between order statistics (Hyndman and Fan's type 7).
 #[must_use]
 pub fn quantile(samples: &[f64], p: f64) -> Option<f64> {
-    if samples.is_empty() || !samples.iter().all(|value| value.is_finite()) || !(0.0..=1.0).contains(&p) {
-        return None;
-    }
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    Some(quantile_of_sorted(&sorted, p))
+    (0.0..=1.0).contains(&p).then(|| Some(quantile_of_sorted(&sorted(samples)?, p))).flatten()
 }
 
-fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
+/// The same of samples that are in rising order and at least one.
+#[must_use]
+pub fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     let position = p * (sorted.len() - 1) as f64;
     let below = sorted[position.floor() as usize];
     let above = sorted[position.ceil() as usize];
@@ -48,9 +47,14 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 /// The `p` quantile, only where at least ten samples lie beyond it: n · (1 − p) ≥ 10.
 #[must_use]
 pub fn percentile(samples: &[f64], p: f64) -> Option<f64> {
-    let beyond = samples.len() as f64 * (1.0 - p);
+    has_percentile(samples.len(), p).then(|| quantile(samples, p)).flatten()
+}
+
+/// Whether `count` samples are enough for the `p` quantile: ten beyond it.
+#[must_use]
+pub fn has_percentile(count: usize, p: f64) -> bool {
     // The tolerance keeps 1000 samples enough for p = 0.99, whose complement is not exact in binary.
-    (beyond >= 10.0 - 1e-9).then(|| quantile(samples, p)).flatten()
+    count as f64 * (1.0 - p) >= 10.0 - 1e-9
 }
 
 /// Median absolute deviation from the median, not scaled.
@@ -146,9 +150,44 @@ pub fn bootstrap(
 }
 
 /// Bootstrap interval of the median.
+///
+/// From [`MANY`] samples on by its limit for many resamples, which needs none: the number of resampled values
+/// below a point is binomial, so the bounds are the order statistics at n/2 ∓ z·√n/2 (Efron 1982, chapter 10).
 #[must_use]
 pub fn median_interval(samples: &[f64], seed: u64, level: f64) -> Option<Spread> {
-    bootstrap(&[samples], seed, level, |groups| median(&groups[0]))
+    if samples.len() < MANY {
+        return bootstrap(&[samples], seed, level, |groups| median(&groups[0]));
+    }
+    median_interval_of_sorted(&sorted(samples)?, level)
+}
+
+/// The same for many samples that are sorted and finite.
+#[must_use]
+pub fn median_interval_of_sorted(sorted: &[f64], level: f64) -> Option<Spread> {
+    let count = sorted.len() as f64;
+    let half = normal_quantile(f64::midpoint(level, 1.0)) * count.sqrt() / 2.0;
+    let at = |rank: f64| sorted.get((rank.max(0.0) as usize).min(sorted.len().checked_sub(1)?)).copied();
+    let (low, high) = ((count - 1.0) / 2.0 - half, (count - 1.0) / 2.0 + half);
+    Some(Spread { low: at(low.round())?, mid: quantile_of_sorted(sorted, 0.5), high: at(high.round())? })
+}
+
+/// Finite samples in rising order; `None` where one is not finite or there are none.
+#[must_use]
+pub fn sorted(samples: &[f64]) -> Option<Vec<f64>> {
+    if samples.is_empty() || !samples.iter().all(|value| value.is_finite()) {
+        return None;
+    }
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    Some(sorted)
+}
+
+/// Quantile of the standard normal distribution for 0.5 < p < 1, to 0.0005 (Abramowitz and Stegun 26.2.23).
+fn normal_quantile(p: f64) -> f64 {
+    let t = (-2.0 * (1.0 - p).ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    t - above / below
 }
 
 /// Bootstrap interval of median(`new`) / median(`base`), the two sampled independently.
@@ -260,6 +299,91 @@ pub fn change(base: &[f64], new: &[f64], matters: f64, seed: u64) -> Change {
     }
 }
 
+/// A place where the level of a series moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChangePoint {
+    /// Index of the first value of the new level.
+    pub at: usize,
+    /// Median after over median before, within the neighbouring change points.
+    pub ratio: f64,
+    /// Share of shuffled series with a split at least as good.
+    pub p: f64,
+}
+
+/// Shuffles behind each p-value.
+const SHUFFLES: usize = 499;
+/// Fewest values on either side of a change.
+const SHORTEST: usize = 3;
+
+/// Change points of a series of positive rates in time order: binary segmentation of the logarithms, each split kept where
+/// fewer than 1 % of seeded shuffles split as well and the level moves by at least `matters` (0.02).
+#[must_use]
+pub fn change_points(values: &[f64], matters: f64, seed: u64) -> Vec<ChangePoint> {
+    if !values.iter().all(|value| value.is_finite() && *value > 0.0) {
+        return Vec::new();
+    }
+    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    let mut splits = Vec::new();
+    let mut random = SplitMix(seed);
+    segment(&logs, 0, matters, &mut random, &mut splits);
+    splits.sort_by_key(|(at, _)| *at);
+    let bounds: Vec<usize> =
+        std::iter::once(0).chain(splits.iter().map(|(at, _)| *at)).chain([values.len()]).collect();
+    let level = |from: usize, to: usize| median(&values[from..to]).unwrap_or(f64::NAN);
+    bounds
+        .windows(3)
+        .zip(&splits)
+        .map(|(around, (at, p))| ChangePoint {
+            at: *at,
+            ratio: level(around[1], around[2]) / level(around[0], around[1]),
+            p: *p,
+        })
+        .collect()
+}
+
+fn segment(logs: &[f64], offset: usize, matters: f64, random: &mut SplitMix, found: &mut Vec<(usize, f64)>) {
+    let Some((at, gain)) = best_split(logs) else { return };
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    if (mean(&logs[at..]) - mean(&logs[..at])).abs() < matters {
+        return;
+    }
+    let mut shuffled = logs.to_vec();
+    let mut as_good = 0;
+    for _ in 0..SHUFFLES {
+        for last in (1..shuffled.len()).rev() {
+            shuffled.swap(last, (random.next() % (last as u64 + 1)) as usize);
+        }
+        as_good += usize::from(best_split(&shuffled).is_some_and(|(_, other)| other >= gain));
+    }
+    let p = (as_good + 1) as f64 / (SHUFFLES + 1) as f64;
+    if p > 0.01 {
+        return;
+    }
+    found.push((offset + at, p));
+    segment(&logs[..at], offset, matters, random, found);
+    segment(&logs[at..], offset + at, matters, random, found);
+}
+
+/// The split that takes most off the sum of squares, with what it takes off.
+fn best_split(logs: &[f64]) -> Option<(usize, f64)> {
+    let total: f64 = logs.iter().sum();
+    let count = logs.len() as f64;
+    let mut before = 0.0;
+    let mut best = None;
+    for at in 1..logs.len() {
+        before += logs[at - 1];
+        if at < SHORTEST || logs.len() - at < SHORTEST {
+            continue;
+        }
+        let left = at as f64;
+        let gain = before * before / left + (total - before).powi(2) / (count - left) - total * total / count;
+        if best.is_none_or(|(_, most)| gain > most) {
+            best = Some((at, gain));
+        }
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +404,20 @@ mod tests {
         assert!(percentile(&samples, 0.99).is_some());
         assert_eq!(percentile(&samples[..999], 0.99), None);
         assert_eq!(percentile(&samples[..19], 0.5), None);
+    }
+
+    #[test]
+    fn the_interval_without_resampling_is_the_bootstrap() {
+        let mut random = SplitMix(3);
+        for count in [1000, 1501, 4000] {
+            let samples: Vec<f64> = (0..count).map(|_| (random.next() as f64 / 1e19).powi(3)).collect();
+            let exact = median_interval(&samples, 7, 0.95).unwrap();
+            let drawn = bootstrap(&[&samples], 7, 0.95, |groups| median(&groups[0])).unwrap();
+            let width = drawn.high - drawn.low;
+            assert_eq!(exact.mid, drawn.mid);
+            assert!((exact.low - drawn.low).abs() < 0.15 * width, "{count}: {exact:?} {drawn:?}");
+            assert!((exact.high - drawn.high).abs() < 0.15 * width, "{count}: {exact:?} {drawn:?}");
+        }
     }
 
     #[test]
@@ -326,6 +464,18 @@ mod tests {
         assert_eq!(change(&base, &scaled(1.005), 0.02, 1), Change::WithinNoise);
         assert_eq!(change(&base, &[60.0, 140.0, 100.0], 0.02, 1), Change::NotEnoughData);
         assert_eq!(change(&base, &[120.0, 121.0], 0.02, 1), Change::NotEnoughData);
+    }
+
+    #[test]
+    fn a_series_changes_where_its_level_moves() {
+        let noise = |at: usize| 1.0 + [0.003, -0.004, 0.001, -0.002, 0.004][at % 5];
+        let series: Vec<f64> = (0..30).map(|at| if at < 18 { 40.0 } else { 52.4 } * noise(at)).collect();
+        let found = change_points(&series, 0.02, 1);
+        assert_eq!(found.iter().map(|point| point.at).collect::<Vec<_>>(), [18]);
+        assert!((found[0].ratio - 1.31).abs() < 0.01, "{found:?}");
+        let flat: Vec<f64> = (0..30).map(|at| 40.0 * noise(at)).collect();
+        assert_eq!(change_points(&flat, 0.02, 1), []);
+        assert_eq!(change_points(&[1.0, 2.0], 0.02, 1), []);
     }
 
     fn samples() -> impl Strategy<Value = Vec<f64>> {

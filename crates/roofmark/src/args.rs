@@ -10,6 +10,14 @@ pub struct Args {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Where results are kept: a file, or postgres://… [default: ledger.db in the user's data folder]
+    #[arg(long, global = true, env = "ROOFMARK_LEDGER", hide_env_values = true)]
+    pub ledger: Option<String>,
+
+    /// Survive a loss of power too: one sync of the disk per record.
+    #[arg(long, global = true)]
+    pub durable: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -21,8 +29,15 @@ pub enum Command {
     /// Measure this machine with the embedded engine and hold it against its memory.
     #[cfg(feature = "engine")]
     Bench(crate::command::bench::BenchArgs),
+    /// Load-test a server (this build has no engine of its own).
+    #[cfg(not(feature = "engine"))]
+    Bench(crate::command::endpoint::EndpointArgs),
+    /// Measure what this machine's memory, arithmetic and links really give.
+    Probe(crate::command::probe::ProbeArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List which engine runs on which machines, since when, on what evidence.
+    Engines(crate::command::engines::EnginesArgs),
     /// List the models of the catalog, or explain one.
     Models(crate::command::models::ModelsArgs),
     /// Compute the rate that physics allows, with the arithmetic.
@@ -45,6 +60,12 @@ pub enum Command {
     Advise(crate::command::advise::AdviseArgs),
     /// Work out what owning a machine costs, with intervals and what matters most.
     Cost(crate::command::cost::CostArgs),
+    /// List, show, compare, follow, export and import what the ledger keeps.
+    Results(crate::command::results::ResultsArgs),
+    /// Check chain, signatures, statistics and physics of a bundle or of the whole ledger.
+    Verify(crate::command::verify::VerifyArgs),
+    /// Show the key that signs records, or trust the key of somebody else.
+    Key(crate::command::key::KeyArgs),
     /// Print a completion script for a shell.
     Completions(crate::command::completions::CompletionsArgs),
     /// Print the manual page, or write one page a command.

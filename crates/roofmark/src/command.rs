@@ -8,26 +8,37 @@ pub mod ceiling;
 pub mod check;
 pub mod completions;
 pub mod cost;
+pub mod endpoint;
 #[cfg(feature = "engine")]
 pub mod engine;
+pub mod engines;
 pub mod evaluate;
 pub mod fit;
 pub mod inspect;
+pub mod key;
 pub mod machines;
 pub mod models;
 pub mod predict;
+pub mod probe;
+pub mod results;
 pub mod synth;
+pub mod verify;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
 
 /// Runs the command that `args` names.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let place = crate::ledger::Place { address: args.ledger, durable: args.durable };
     match args.command {
         #[cfg(feature = "engine")]
-        Command::Bench(command) => bench::run(&command, args.json),
+        Command::Bench(command) => bench::run(&command, args.json, &place),
+        #[cfg(not(feature = "engine"))]
+        Command::Bench(command) => endpoint::run(&command, args.json, &place),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Engines(command) => engines::run(&command, args.json),
+        Command::Probe(command) => probe::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json),
@@ -40,6 +51,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Ceiling(command) => ceiling::run(&command, args.json),
         Command::Advise(command) => advise::run(&command, args.json),
         Command::Cost(command) => cost::run(&command, args.json),
+        Command::Results(command) => results::run(&command, args.json, &place),
+        Command::Verify(command) => verify::run(&command, args.json, &place),
+        Command::Key(command) => key::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),
     }

@@ -8,6 +8,7 @@ mod day;
 mod exit;
 mod expect;
 mod here;
+mod ledger;
 mod local;
 mod model_file;
 mod ownership;
