@@ -302,7 +302,7 @@ fn way(ways: &Ways, answer: &TargetAnswer) -> String {
     let speculation = match ways.accepted {
         Some(accepted) if accepted <= 1.0 => "not needed".into(),
         Some(accepted) => format!(
-            "accepted length {} (a draft's own time left aside); plain text reaches 1.5 to 3.5",
+            "accepted length {} (a draft's own time left aside)",
             significant(accepted, 3)
         ),
         None => "the model does not fit".into(),

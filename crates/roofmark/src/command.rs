@@ -37,10 +37,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
-        Command::Predict(command) => predict::run(&command, args.json),
+        Command::Predict(command) => predict::run(&command, args.json, &place),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
-        Command::Calibrate(command) => calibrate::run(&command, args.json),
-        Command::Fit(command) => fit::run(&command, args.json),
+        Command::Calibrate(command) => calibrate::run(&command, args.json, &place),
+        Command::Fit(command) => fit::run(&command, args.json, &place),
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy;
-use roofmark_facts::records::Run;
+use roofmark_facts::records::{Host, Run};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::{KnownKeys, Signer};
 use roofmark_ledger::ledger::Place as Store;
@@ -62,6 +62,16 @@ pub fn open(place: &Place) -> Result<Ledger> {
     Ok(ledger)
 }
 
+/// The ledger where there is one; none is made.
+pub fn open_existing(place: &Place) -> Result<Option<Ledger>> {
+    let missing = match &place.address {
+        Some(address) if address.contains("://") => false,
+        Some(path) => !Path::new(path).exists(),
+        None => !folder()?.join("ledger.db").exists(),
+    };
+    if missing { Ok(None) } else { connect(place).map(Some).map_err(shown) }
+}
+
 fn connect(place: &Place) -> Result<Ledger, Error> {
     let lost = |reason: String| Error::Store { place: "of this user".into(), reason };
     let folder = folder().map_err(|error| lost(format!("{error:#}")))?;
@@ -117,7 +127,7 @@ fn draft(run: &Run) -> Result<Draft> {
     privacy::scrub(&mut value, &identity());
     let run: Run = serde_json::from_value(value)?;
     let rows = serde_json::value::RawValue::from_string(statistics(&run)?)?;
-    let context = Context { fingerprint: Some(fingerprint(&run)), ..facts() };
+    let context = Context { fingerprint: Some(fingerprint(&run.machine)), ..facts() };
     Draft::run(&Entry { format: ENTRY.to_owned(), context, run, rows }).map_err(shown)
 }
 
@@ -133,8 +143,8 @@ fn facts() -> Context {
     }
 }
 
-fn fingerprint(run: &Run) -> Digest {
-    let host = &run.machine;
+/// Tells machines apart without naming them.
+pub fn fingerprint(host: &Host) -> Digest {
     let text = format!("{} {:?} {} {:?} {:?}", host.cpu, host.cores, host.cpus, host.memory, host.hypervisor);
     Digest::of(text.as_bytes())
 }
