@@ -13,3 +13,4 @@ pub mod inspect;
 mod lines;
 pub mod load;
 pub mod predict;
+pub mod probe;

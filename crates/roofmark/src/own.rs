@@ -6,7 +6,7 @@ use crate::ledger::{Place, fingerprint, open_existing, shown};
 use anyhow::{Context, Result};
 use roofmark_facts::evidence::measurements;
 use roofmark_facts::machine::Machine;
-use roofmark_facts::records::Row;
+use roofmark_facts::records::{Row, Run};
 use roofmark_ledger::Kind;
 use roofmark_ledger::query::{Filter, Sort};
 use roofmark_ledger::record::Entry;
@@ -41,14 +41,14 @@ pub fn rows(place: &Place, machine: &'static Machine) -> Vec<OwnRow<'static>> {
 
 fn read(place: &Place, machine: &'static Machine) -> Result<Vec<OwnRow<'static>>> {
     let Some(mut ledger) = open_existing(place)? else { return Ok(Vec::new()) };
-    let filter = Filter { kind: Some(Kind::Run), ..Filter::default() };
+    let filter = Filter { kind: Some(Kind::Bench), ..Filter::default() };
     let runs = ledger.list(&filter, Sort::Added, MOST_RUNS, 0).map_err(shown)?;
     let host = fingerprint(&state::host(Path::new("/")));
     let mut found = Vec::new();
     for line in runs {
-        let record = ledger.record(line.sequence).map_err(shown)?;
         let what = || format!("failed to read record #{}", line.sequence);
-        let entry: Entry = serde_json::from_str(&record.body).with_context(what)?;
+        let record = ledger.record(line.sequence).map_err(shown)?;
+        let entry: Entry<Run> = serde_json::from_str(&record.body).with_context(what)?;
         let named = entry.run.machine.slug.as_ref() == Some(&machine.slug);
         if entry.context.fingerprint != Some(host) || !(named || machine.slug == here::NAME) {
             continue;

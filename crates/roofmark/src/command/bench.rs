@@ -111,7 +111,7 @@ pub enum Format {
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     if args.load.endpoint.is_some() {
-        return super::endpoint::run(&args.load, json);
+        return super::endpoint::run(&args.load, json, place);
     }
     let root = Path::new("/");
     let host = state::host(root);
@@ -148,14 +148,14 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run);
+    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
     Ok(exit(&run, &stop))
 }
 
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
         tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),
