@@ -73,7 +73,8 @@ fn worst(found: &Evaluation) -> String {
     for (index, row) in found.worst.iter().enumerate() {
         let head = if index == 0 { "\nworst rows            predicted   measured\n" } else { "" };
         let name: String = row.what.chars().take(46).collect();
-        let _ = writeln!(text, "{head}  {:<8} {:>20.1} {:>10.1}  {name}", row.id, row.predicted, row.measured);
+        let _ =
+            writeln!(text, "{head}  {:<8} {:>20.1} {:>10.1}  {name}", row.id, row.predicted, row.measured);
     }
     text
 }

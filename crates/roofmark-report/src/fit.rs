@@ -20,9 +20,9 @@ pub fn screen(found: &Ranking) -> String {
     text += "model                         quant   decode tok/s (90 %)  first  memory  context\n";
     text += &found.models.iter().map(line).collect::<String>();
     let each = if target.streams > 1.0 { " each" } else { "" };
-    let wait = target.first_token.map_or_else(String::new, |longest| {
-        format!(", or more than {longest} s to the first token")
-    });
+    let wait = target
+        .first_token
+        .map_or_else(String::new, |longest| format!(", or more than {longest} s to the first token"));
     let _ = writeln!(text, "* slower than {} tok/s{each}{wait}", target.decode);
     text + "ranked by size, age and bits of the weights, not by answers: docs/physics.md\n"
 }

@@ -69,9 +69,10 @@ fn depth(case: &Case) -> String {
     if work.depths.is_empty() {
         return format!("depth {}", work.depth);
     }
-    let ends = work.depths.iter().fold((f64::INFINITY, 0.0_f64), |ends, depth| {
-        (ends.0.min(*depth), ends.1.max(*depth))
-    });
+    let ends = work
+        .depths
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |ends, depth| (ends.0.min(*depth), ends.1.max(*depth)));
     format!("depths {} to {} (as {:.0} each)", ends.0, ends.1, work.depth)
 }
 
@@ -132,9 +133,7 @@ fn memory(out: &mut String, case: &Case) -> Result {
 /// The largest usual quantization of the same model that would fit, by its bits per weight.
 fn what_would_fit(case: &Case) -> String {
     let memory = &case.answer.memory;
-    let room = memory.usable.map_or(0.0, Bytes::get)
-        - memory.cache.get()
-        - memory.buffers.get();
+    let room = memory.usable.map_or(0.0, Bytes::get) - memory.cache.get() - memory.buffers.get();
     let parameters = case.parameters;
     let usual =
         [("Q8_0", 8.5), ("Q6_K", 6.57), ("Q5_K_M", 5.7), ("Q4_K_M", 4.9), ("Q3_K_M", 3.95), ("Q2_K", 3.1)];

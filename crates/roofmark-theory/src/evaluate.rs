@@ -270,9 +270,11 @@ pub fn summarise(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Summary {
 /// Errors of the estimates of `name` on the rows that `keep` picks.
 #[must_use]
 pub fn baseline(rows: &[Graded], name: &str, keep: impl Fn(&Graded) -> bool) -> Baseline {
-    let estimate = |row: &Graded| row.baselines.iter().find(|(known, _)| *known == name).map(|(_, rate)| *rate);
+    let estimate =
+        |row: &Graded| row.baselines.iter().find(|(known, _)| *known == name).map(|(_, rate)| *rate);
     let picked = rows.iter().filter(|row| !row.exempt && keep(row));
-    let both = picked.filter_map(|row| Some([estimate(row)?, row.row.predicted?].map(|rate| rate / row.measured)));
+    let both =
+        picked.filter_map(|row| Some([estimate(row)?, row.row.predicted?].map(|rate| rate / row.measured)));
     let ratios: Vec<[f64; 2]> = both.collect();
     let errors = |index: usize| ratios.iter().map(|pair| (pair[index] - 1.0).abs()).collect::<Vec<_>>();
     let signed: Vec<f64> = ratios.iter().map(|pair| pair[0] - 1.0).collect();

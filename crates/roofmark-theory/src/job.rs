@@ -92,13 +92,12 @@ impl<'a> Job<'a> {
     /// same bytes: less than the mean where windows cut the long ones.
     #[must_use]
     pub fn mixed(&self, depths: &[f64]) -> Self {
-        let cached = |depth: f64| {
-            self.profile.cache_bytes(depth + self.generated / 2.0, self.cache_element).get()
-        };
+        let cached =
+            |depth: f64| self.profile.cache_bytes(depth + self.generated / 2.0, self.cache_element).get();
         let wanted = depths.iter().map(|depth| cached(*depth)).sum::<f64>() / depths.len().max(1) as f64;
-        let ends = depths.iter().fold((f64::INFINITY, 0.0_f64), |ends, depth| {
-            (ends.0.min(*depth), ends.1.max(*depth))
-        });
+        let ends = depths
+            .iter()
+            .fold((f64::INFINITY, 0.0_f64), |ends, depth| (ends.0.min(*depth), ends.1.max(*depth)));
         let depth = if ends.0 < ends.1 { reaching(wanted, ends, cached) } else { ends.1 };
         let batched = Self { depth, ..self.batched(depths.len() as f64) };
         if ends.0 < ends.1 { Self { depths: depths.into(), ..batched } } else { batched }

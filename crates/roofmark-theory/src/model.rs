@@ -3,8 +3,8 @@
 use crate::job::Job;
 use crate::kernel::{Kernel, Kind};
 use crate::kriging::{Estimate, Kriging, Posterior, Sample};
-use crate::physics::{self, DECODE_NUMBERS, PREFILL_NUMBERS};
 use crate::own::{self, MOST_ROWS, Own, OwnRow};
+use crate::physics::{self, DECODE_NUMBERS, PREFILL_NUMBERS};
 use crate::point::{Point, level, point};
 use crate::table::{Factors, PhaseTable};
 use roofmark_facts::evidence::MeasuredPhase;
@@ -116,11 +116,12 @@ impl PhaseModel {
 
     /// Conditions on own rows of `machine` too: each with its place in the evidence. Rows of another phase are passed over.
     pub fn learn<'a>(&mut self, machine: &str, rows: impl Iterator<Item = (usize, &'a OwnRow<'a>)>) {
-        let placed = rows.filter(|(_, row)| kind(row.evidence.job.phase) == self.kind).filter_map(|(place, row)| {
-            let point = point(&row.evidence.job, &physics::parts(&row.evidence.job, &self.theta)?);
-            let deviation = row.evidence.log_seconds() - point.log_seconds;
-            Some((place, point, deviation, row.spread))
-        });
+        let placed =
+            rows.filter(|(_, row)| kind(row.evidence.job.phase) == self.kind).filter_map(|(place, row)| {
+                let point = point(&row.evidence.job, &physics::parts(&row.evidence.job, &self.theta)?);
+                let deviation = row.evidence.log_seconds() - point.log_seconds;
+                Some((place, point, deviation, row.spread))
+            });
         let placed: Vec<_> = placed.take(MOST_ROWS).collect();
         if !placed.is_empty() {
             self.own = Own::new(machine, &self.kriging, &self.everything, placed);

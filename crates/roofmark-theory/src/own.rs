@@ -105,9 +105,8 @@ impl Own {
         posterior: &Posterior,
         rows: Vec<(usize, Point, f64, f64)>,
     ) -> Option<Self> {
-        let residuals = rows.iter().map(|(_, point, deviation, _)| {
-            deviation - kriging.estimate(posterior, point).mean
-        });
+        let residuals =
+            rows.iter().map(|(_, point, deviation, _)| deviation - kriging.estimate(posterior, point).mean);
         let residuals = DVector::from_iterator(rows.len(), residuals);
         let spreads: Vec<f64> = rows.iter().map(|(.., spread)| *spread).collect();
         let rows: Vec<(usize, Point, Footing)> = rows
@@ -139,8 +138,7 @@ impl Own {
     /// predicted shares with the own ones; only the row's own noise comes on top.
     #[must_use]
     pub fn refine(&self, kriging: &Kriging, point: &Point, base: Estimate) -> Estimate {
-        let covariances =
-            self.rows.iter().map(|(_, own, footing)| shared(kriging, point, own, footing));
+        let covariances = self.rows.iter().map(|(_, own, footing)| shared(kriging, point, own, footing));
         let covariances = DVector::from_iterator(self.rows.len(), covariances);
         let mut explained = covariances.clone();
         self.factor.l_dirty().solve_lower_triangular_mut(&mut explained);

@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn fewer_bits_keep_less() {
-        for (bits, share) in [(16.0, 1.0), (8.5, 0.99), (6.56, 0.96), (4.89, 0.80), (4.0, 0.48), (3.16, 0.04)] {
+        for (bits, share) in [(16.0, 1.0), (8.5, 0.99), (6.56, 0.96), (4.89, 0.80), (4.0, 0.48), (3.16, 0.04)]
+        {
             assert!((kept(bits) - share).abs() < 0.01, "{bits}: {}", kept(bits));
         }
         assert!(kept(2.0) < kept(3.0) && kept(2.0) >= 0.0);

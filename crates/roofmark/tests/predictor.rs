@@ -48,7 +48,8 @@ fn a_configuration_of_the_hub_costs_what_the_catalog_says() {
     for (file, slug) in CONFIGS {
         let path = config(file);
         let of = |model: &str| {
-            let found = json(&["predict", "--machine", "nvidia-dgx-spark", "--model", model, "--depth", "4k"]);
+            let found =
+                json(&["predict", "--machine", "nvidia-dgx-spark", "--model", model, "--depth", "4k"]);
             ["/memory/weights", "/memory/cache", "/decode/bytes", "/decode/rate", "/prefill/rate"]
                 .map(|key| found.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key}")))
         };

@@ -76,7 +76,10 @@ pub fn run(args: &FitArgs, json: bool, place: &Place) -> Result<Exit> {
         machine: machine.slug.clone(),
         machine_name: machine.name.clone(),
         devices: args.gpus,
-        purpose: args.purpose.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
+        purpose: args
+            .purpose
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned()),
         target: Use::from(args.purpose).target(),
         models: entries,
     };

@@ -164,7 +164,12 @@ fn subjects(model: &str, quants: &[String]) -> Result<Vec<Subject>> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let profile =
             gguf::profile(&name, &table).with_context(|| format!("failed to read {}", path.display()))?;
-        return Ok(vec![Subject { profile: Arc::new(profile), hidden: None, approximate: false, note: None }]);
+        return Ok(vec![Subject {
+            profile: Arc::new(profile),
+            hidden: None,
+            approximate: false,
+            note: None,
+        }]);
     }
     if ends("json") {
         let shape = config(path)?;
