@@ -155,7 +155,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
         (&["--prompt", "0"], "--prompt is 0, expected at least 1"),
         (&["--machines", "0"], "--machines is 0, expected 1 to 16"),
         (&["--kv-type", "q9"], "--kv-type is `q9`"),
-        (&["--host-bandwidth", "-1"], "--host-bandwidth"),
+        (&["--host-bandwidth", "0"], "--host-bandwidth is 0, expected GB/s above 0"),
         (&["--quant", "Q4_KX"], "nearest: Q4_K"),
         (&["--model", "lama-3.1-8b"], "nearest: llama-3.1-8b"),
     ] {
