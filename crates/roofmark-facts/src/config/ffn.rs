@@ -80,9 +80,10 @@ fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigErr
     }
     // In these families `intermediate_size` is the width of something else.
     let named = ["qwen", "deepseek", "glm"].iter().any(|family| arch.starts_with(family));
-    let width = match named {
-        true => config.size("moe_intermediate_size")?,
-        false => config.first(&["moe_intermediate_size", "intermediate_size"])?,
+    let width = if named {
+        config.size("moe_intermediate_size")?
+    } else {
+        config.first(&["moe_intermediate_size", "intermediate_size"])?
     };
     let nemotron = arch == "nemotron_h_moe";
     Ok(Experts {
