@@ -88,7 +88,7 @@ pub fn kept(bits: f64) -> f64 {
 }
 
 /// Parameters in 10^9 of a dense 16-bit model of January 2026 that is worth as much: the parameters (of mixtures the
-/// geometric mean of all and active ones), halved for each [`HALVING_MONTHS`] of age, times what `bits` keep of them.
+/// geometric mean of all and active ones), halved for every five months of age, times what `bits` keep of them.
 #[must_use]
 pub fn worth(params: f64, active: f64, years: f64, bits: f64) -> f64 {
     (params * active).sqrt() / 1e9 * (years * 12.0 / HALVING_MONTHS).exp2() * kept(bits)

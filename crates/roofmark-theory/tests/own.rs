@@ -139,13 +139,13 @@ fn a_bench_becomes_evidence_without_what_it_voided() {
         })
         .collect();
     use roofmark_facts::evidence::MeasuredPhase::{Decode, Prefill};
-    assert_eq!(
-        told,
-        [(Decode, 1024.0, 1.0, 0.0, 9.0, 1.0625), (Prefill, 0.0, 1.0, 512.0, 60.0, 1.0625)]
-    );
+    assert_eq!(told, [(Decode, 1024.0, 1.0, 0.0, 9.0, 1.0625), (Prefill, 0.0, 1.0, 512.0, 60.0, 1.0625)]);
     assert!((found[0].spread - 0.0102).abs() < 1e-3, "{}", found[0].spread);
     let wrong = Check::Greedy { prompt: String::new(), answer: String::new(), right: false };
     assert!(evidence(here, &run(wrong), &rows, "#3", "x").is_empty());
-    let gpu = Run { engine: EngineFacts { backend: "CUDA".into(), ..EngineFacts::default() }, ..run(Check::NotRun) };
+    let gpu = Run {
+        engine: EngineFacts { backend: "CUDA".into(), ..EngineFacts::default() },
+        ..run(Check::NotRun)
+    };
     assert!(evidence(here, &gpu, &rows, "#3", "x").is_empty(), "CUDA did not run on this machine");
 }

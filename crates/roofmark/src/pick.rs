@@ -27,13 +27,13 @@ pub fn machine(name: &str) -> Result<&'static Machine> {
     }
     match catalog()?.find_machine(name) {
         Lookup::One(found) => Ok(found),
-        Lookup::Several(found) => one_of(name, found),
+        Lookup::Several(found) => one_of(name, &found),
         Lookup::None { nearest } => unknown("machine", name, &nearest),
     }
 }
 
 /// Machines that a name fits: where only their memory differs, the one that has most of it, and a word on the others.
-fn one_of(name: &str, found: Vec<&'static Machine>) -> Result<&'static Machine> {
+fn one_of(name: &str, found: &[&'static Machine]) -> Result<&'static Machine> {
     let memory = |machine: &Machine| machine.memory.as_ref().map_or(0.0, |memory| memory.value.gib());
     let largest = found.iter().copied().max_by(|left, right| memory(left).total_cmp(&memory(right)));
     match largest.filter(|largest| found.iter().all(|other| same_rates(largest, other))) {

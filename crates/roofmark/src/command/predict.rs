@@ -115,22 +115,26 @@ fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for machine in &args.machine {
         let machine = pick::machine(machine)?;
-        let predictor = own::predictor(place, machine)?;
+        // Everything that can be refused without the predictor comes before it: it takes a moment to build.
+        let mut asks = Vec::new();
         for model in &args.model {
             for subject in subjects(model, &args.quant)? {
                 for workload in &workloads {
-                    let ask = ask(args, machine, &subject, workload)?;
-                    cases.push(case(predictor, ask, &subject)?);
+                    asks.push((ask(args, machine, &subject, workload)?, subject.clone()));
                 }
             }
+        }
+        let predictor = own::predictor(place, machine)?;
+        for (ask, subject) in asks {
+            cases.push(case(predictor, &ask, &subject)?);
         }
     }
     Ok(cases)
 }
 
-fn case(predictor: &Predictor<'_>, ask: Ask<'static>, subject: &Subject) -> Result<Case> {
+fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Result<Case> {
     let failed = || format!("failed to predict {} on {}", ask.job.profile.model, ask.job.machine.slug);
-    let mut answer = answer(predictor, &ask).with_context(failed)?;
+    let mut answer = answer(predictor, ask).with_context(failed)?;
     answer.decode.notes.extend(subject.note.clone());
     let job = &ask.job;
     Ok(Case {
@@ -151,7 +155,7 @@ fn case(predictor: &Predictor<'_>, ask: Ask<'static>, subject: &Subject) -> Resu
             machines: ask.devices,
         },
         answer,
-        batches: curve(predictor, &ask),
+        batches: curve(predictor, ask),
     })
 }
 
