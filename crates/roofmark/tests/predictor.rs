@@ -45,15 +45,17 @@ const CONFIGS: [(&str, &str); 6] = [
 
 #[test]
 fn a_configuration_of_the_hub_costs_what_the_catalog_says() {
-    for (file, slug) in CONFIGS {
-        let path = config(file);
-        let of = |model: &str| {
-            let found =
-                json(&["predict", "--machine", "nvidia-dgx-spark", "--model", model, "--depth", "4k"]);
-            ["/memory/weights", "/memory/cache", "/decode/bytes", "/decode/rate", "/prefill/rate"]
-                .map(|key| found.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key}")))
-        };
-        assert_eq!(of(path.to_str().unwrap()), of(slug), "{file}");
+    let pairs = CONFIGS.map(|(file, slug)| format!("{},{slug}", config(file).display()));
+    let models = pairs.join(",");
+    let found = json(&["predict", "--machine", "nvidia-dgx-spark", "--model", &models, "--depth", "4k"]);
+    let of = |case: &Value| {
+        ["/memory/weights", "/memory/cache", "/decode/bytes", "/decode/rate", "/prefill/rate"]
+            .map(|key| case.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key}")))
+    };
+    let cases = found["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2 * CONFIGS.len());
+    for pair in cases.chunks(2) {
+        assert_eq!(of(&pair[0]), of(&pair[1]), "{}", pair[1]["model"]);
     }
 }
 
@@ -86,9 +88,9 @@ fn a_gguf_file_is_predicted_by_its_own_table() {
     let path = folder.path().join("smollm2.gguf");
     let path = path.to_str().unwrap();
     assert!(roofmark(&["synth", "smollm2-135m", "--quant", "Q8_0", "--output", path]).status.success());
-    let found = json(&["predict", "--machine", "nvidia-rtx-4090", "--model", path]);
-    let catalogued =
-        json(&["predict", "--machine", "nvidia-rtx-4090", "--model", "smollm2-135m", "--quant", "Q8_0"]);
+    let models = format!("{path},smollm2-135m");
+    let both = json(&["predict", "--machine", "rtx 4090", "--model", &models, "--quant", "Q8_0"]);
+    let [found, catalogued] = [0, 1].map(|index| &both["cases"][index]);
     assert_eq!(found["memory"]["weights"], json(&["inspect", path])["tensor_bytes"].as_f64().unwrap());
     assert_eq!(found["memory"]["weights"], catalogued["memory"]["weights"]);
     assert_eq!(found["decode"]["rate"], catalogued["decode"]["rate"]);
@@ -113,18 +115,17 @@ fn mixed_depths_are_one_batch_whose_caches_add_up() {
 
 #[test]
 fn the_batch_curve_bends_where_the_arithmetic_catches_up() {
-    let curve = |machine: &str, model: &str| {
-        let found = json(&["predict", "--machine", machine, "--model", model]);
-        let knee = found["batches"]["knee"].as_f64().unwrap_or(f64::INFINITY);
-        let points = found["batches"]["points"].as_array().unwrap().clone();
+    let models = "llama-3.1-8b,qwen3-30b-a3b";
+    let found = json(&["predict", "--machine", "nvidia-rtx-5090", "--model", models]);
+    let [dense, mixture] = [0, 1].map(|index| &found["cases"][index]["batches"]);
+    for curve in [dense, mixture] {
+        let points = curve["points"].as_array().unwrap();
         let rates: Vec<f64> = points.iter().map(|point| point["rate"].as_f64().unwrap()).collect();
-        assert_eq!(rates.len(), 8);
-        assert!(rates.windows(2).all(|pair| pair[1] > pair[0]), "{machine} {model}: {rates:?}");
-        knee
-    };
-    let dense = curve("nvidia-rtx-5090", "llama-3.1-8b");
-    assert!((8.0..400.0).contains(&dense), "{dense}");
-    assert!(curve("nvidia-rtx-5090", "qwen3-30b-a3b") > dense, "a mixture touches more experts as it grows");
+        assert!(rates.len() == 8 && rates.windows(2).all(|pair| pair[1] > pair[0]), "{rates:?}");
+    }
+    let knee = |curve: &Value| curve["knee"].as_f64().unwrap_or(f64::INFINITY);
+    assert!((8.0..400.0).contains(&knee(dense)), "{dense}");
+    assert!(knee(mixture) > knee(dense), "a mixture touches more experts as it grows");
 }
 
 #[test]
@@ -173,8 +174,9 @@ fn what_cannot_be_is_refused_with_its_reason() {
 #[test]
 fn what_does_not_fit_says_by_how_much_and_what_would() {
     let words = ["predict", "--machine", "apple-m4-10c-16gb", "--model", "llama-3.1-70b"];
-    assert_eq!(roofmark(&words).status.code(), Some(3));
-    let (out, _) = said(&words);
+    let output = roofmark(&words);
+    assert_eq!(output.status.code(), Some(3));
+    let out = String::from_utf8(output.stdout).expect("text");
     assert!(out.contains("does not fit by ") && out.contains("it does not run"), "{out}");
     assert!(out.contains("B parameters at Q4_K_M would fit"), "{out}");
     let (out, _) = said(&["predict", "--machine", "rtx 5090", "--model", "qwen3-32b", "--quant", "BF16"]);
