@@ -110,6 +110,11 @@ unit!(
     "tok/s"
 );
 unit!(
+    /// Requests per second.
+    RequestsPerSecond,
+    "req/s"
+);
+unit!(
     /// Seconds.
     Seconds,
     "s"

@@ -8,3 +8,5 @@ pub mod ceiling;
 pub mod check;
 pub mod cost;
 mod lines;
+pub mod load;
+pub mod probe;

@@ -29,8 +29,15 @@ pub enum Command {
     /// Measure this machine with the embedded engine and hold it against its memory.
     #[cfg(feature = "engine")]
     Bench(crate::command::bench::BenchArgs),
+    /// Load-test a server (this build has no engine of its own).
+    #[cfg(not(feature = "engine"))]
+    Bench(crate::command::endpoint::EndpointArgs),
+    /// Measure what this machine's memory, arithmetic and links really give.
+    Probe(crate::command::probe::ProbeArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
+    /// List which engine runs on which machines, since when, on what evidence.
+    Engines(crate::command::engines::EnginesArgs),
     /// List the models of the catalog, or explain one.
     Models(crate::command::models::ModelsArgs),
     /// Compute the rate that physics allows, with the arithmetic.

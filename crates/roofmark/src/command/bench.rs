@@ -77,6 +77,9 @@ pub struct BenchArgs {
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// A load test of a server instead.
+    #[command(flatten)]
+    pub load: super::endpoint::EndpointArgs,
 }
 
 /// Flash attention on the command line.
@@ -111,6 +114,9 @@ pub enum Format {
 
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
+    if args.load.endpoint.is_some() {
+        return super::endpoint::run(&args.load, json, place);
+    }
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
@@ -142,14 +148,14 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run);
+    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
     Ok(exit(&run, &stop))
 }
 
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
         tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),

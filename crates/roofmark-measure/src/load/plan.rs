@@ -1,0 +1,367 @@
+//! What to send and when: arrival processes, lengths, prompts, request bodies.
+
+use super::LoadError;
+use super::driver::{Driven, Job, Next, Source, drive};
+use super::exchange::Nanos;
+use super::limits::Timeouts;
+use super::target::Target;
+use super::trace::TraceRow;
+use super::watch::Watch;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::{Distribution, Exp, Gamma, Normal};
+use roofmark_facts::load_record::{
+    Api, Arrival, LoadCell, RequestRecord, ServerCounters, ServerEngine, ServerFacts,
+};
+use serde_json::{Value, json};
+use std::str::FromStr;
+use std::time::Instant;
+
+/// Sentences that prompts are put together from: natural text, so that a server that speculates finds
+/// in it what it would find in use.
+const SENTENCES: &[&str] = &[
+    "The ferry was late again, and nobody on the pier seemed to mind.",
+    "She kept the receipts in a tin box under the stairs, sorted by year.",
+    "A good bridge is a promise that two banks make to each other.",
+    "When the frost came early, the farmers covered the young trees with straw.",
+    "He measured the table twice and still cut the board too short.",
+    "The library closes at six, but the reading room stays warm until eight.",
+    "Most of the letters were never sent; they were written to be kept.",
+    "In the harbour the cranes turned slowly, like large birds that cannot decide.",
+    "My grandmother baked bread on Fridays and sold what we could not eat.",
+    "The engineers argued about the valve for an hour before anyone drew it.",
+    "Rain ran down the window of the train, and the fields went by in stripes.",
+    "If you walk north from the station, you reach the mill in twenty minutes.",
+    "The choir sang without an organ that winter, because the pipes had frozen.",
+    "A clock in the hall was always wrong by the same four minutes.",
+    "They planted beans between the rows, so that nothing was left bare.",
+    "The map was old, but the river had not moved since it was drawn.",
+];
+
+/// Lengths in tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lengths {
+    /// All the same.
+    Fixed(u32),
+    /// Normal, with mean and standard deviation, at least one.
+    Normal(f64, f64),
+    /// Uniform, both ends included.
+    Uniform(u32, u32),
+    /// Drawn from a list.
+    Empirical(Vec<u32>),
+}
+
+impl FromStr for Lengths {
+    type Err = String;
+
+    /// `128`, `normal:128,32`, `uniform:64,256` or `empirical:12,80,300`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, numbers) = text.split_once(':').unwrap_or(("fixed", text));
+        let numbers: Option<Vec<u32>> = numbers.split(',').map(|number| number.trim().parse().ok()).collect();
+        let numbers = numbers.filter(|numbers| numbers.iter().all(|number| *number <= 10_000_000));
+        match (kind, numbers.as_deref()) {
+            ("fixed", Some([length])) if *length > 0 => Ok(Self::Fixed(*length)),
+            ("normal", Some([mean, deviation])) if *mean > 0 => {
+                Ok(Self::Normal(f64::from(*mean), f64::from(*deviation)))
+            }
+            ("uniform", Some([low, high])) if *low > 0 && low <= high => Ok(Self::Uniform(*low, *high)),
+            ("empirical", Some(list)) if !list.contains(&0) => Ok(Self::Empirical(list.to_vec())),
+            _ => Err("expected 128, normal:128,32, uniform:64,256 or empirical:12,80,300".into()),
+        }
+    }
+}
+
+impl Lengths {
+    /// Draws a length.
+    pub fn draw(&self, random: &mut SmallRng) -> u32 {
+        match self {
+            Self::Fixed(length) => *length,
+            Self::Normal(mean, deviation) => {
+                Normal::new(*mean, *deviation).map_or(*mean, |normal| normal.sample(random)).round().max(1.0)
+                    as u32
+            }
+            Self::Uniform(low, high) => random.random_range(*low..=*high),
+            Self::Empirical(list) => list[random.random_range(0..list.len())],
+        }
+    }
+}
+
+/// How text turns into the server's tokens: `tokens = overhead + words · per_word`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// Tokens of the template and the nonce.
+    pub overhead: f64,
+    /// Tokens per word.
+    pub per_word: f64,
+}
+
+impl Default for Ratio {
+    fn default() -> Self {
+        Self { overhead: 12.0, per_word: 1.25 }
+    }
+}
+
+/// One cell to be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Arrival process.
+    pub arrival: Arrival,
+    /// Requests; with a duration, the most of them.
+    pub requests: u32,
+    /// Arrivals stop after this many seconds.
+    pub duration: Option<f64>,
+    /// Prompt lengths.
+    pub input: Lengths,
+    /// Output lengths.
+    pub output: Lengths,
+    /// Rows of a trace, for [`Arrival::Trace`].
+    pub trace: Vec<TraceRow>,
+    /// Seed.
+    pub seed: u64,
+    /// Ask the server to go on after its end token.
+    pub ignore_eos: bool,
+    /// All prompts begin alike: prefix caching is the subject.
+    pub shared_prefix: bool,
+    /// Tokens of text.
+    pub ratio: Ratio,
+}
+
+/// Runs one cell.
+pub fn run_cell(
+    target: &Target,
+    server: &ServerFacts,
+    plan: &Plan,
+    timeouts: Timeouts,
+    watch: &Watch,
+) -> Result<LoadCell, LoadError> {
+    let mut source = Planned::new(target, server, plan);
+    let driven = drive(target, timeouts, &mut source, watch, Instant::now())?;
+    Ok(cell_of(plan.arrival.clone(), driven))
+}
+
+/// The record of a cell.
+#[must_use]
+pub fn cell_of(arrival: Arrival, driven: Driven) -> LoadCell {
+    LoadCell {
+        arrival,
+        arrivals_end: driven.arrivals_end,
+        ended: driven.ended,
+        requests: driven.requests,
+        client: driven.client,
+        counters: ServerCounters::default(),
+        interrupted: driven.interrupted,
+        doubts: Vec::new(),
+    }
+}
+
+struct Planned<'a> {
+    target: &'a Target,
+    server: &'a ServerFacts,
+    plan: &'a Plan,
+    due: Vec<Nanos>,
+    given: u32,
+    random: SmallRng,
+}
+
+impl<'a> Planned<'a> {
+    fn new(target: &'a Target, server: &'a ServerFacts, plan: &'a Plan) -> Self {
+        let mut random = SmallRng::seed_from_u64(plan.seed);
+        let due = schedule(plan, &mut random);
+        Self { target, server, plan, due, given: 0, random }
+    }
+}
+
+impl Source for Planned<'_> {
+    fn next(&mut self, now: Nanos, in_flight: usize) -> Next {
+        let (due, more) = match &self.plan.arrival {
+            Arrival::Closed { concurrency } => {
+                let timed_out = self.plan.duration.is_some_and(|limit| now as f64 / 1e9 >= limit);
+                if !timed_out && in_flight >= *concurrency as usize {
+                    return Next::Wait;
+                }
+                (None, self.given < self.plan.requests && !timed_out)
+            }
+            _ => {
+                let due = self.due.get(self.given as usize).copied();
+                (due, due.is_some())
+            }
+        };
+        if !more {
+            return Next::Finished;
+        }
+        let row = self.plan.trace.get(self.given as usize);
+        let prompt = row.map_or_else(|| self.plan.input.draw(&mut self.random), |row| row.input);
+        let output = row.map_or_else(|| self.plan.output.draw(&mut self.random), |row| row.output);
+        self.given += 1;
+        let text = prompt_text(prompt, self.plan, &mut self.random);
+        let (path, body) = request_body(self.server, &text, output, self.plan.ignore_eos);
+        let bytes = self.target.request(path, Some(body.to_string().as_bytes()));
+        Next::Job(Job { due, bytes, prompt, output, turn: None, keep_text: false })
+    }
+
+    fn ended(&mut self, _: &RequestRecord, _: Option<&str>) {}
+}
+
+/// Due times of an open loop, in nanoseconds.
+fn schedule(plan: &Plan, random: &mut SmallRng) -> Vec<Nanos> {
+    if let Arrival::Trace { speed, .. } = plan.arrival {
+        return plan.trace.iter().map(|row| (row.at / speed * 1e9) as Nanos).collect();
+    }
+    let Some(rate) = plan.arrival.rate().map(roofmark_facts::units::RequestsPerSecond::get) else {
+        return Vec::new();
+    };
+    let mut at = 0.0;
+    let mut due = Vec::new();
+    while due.len() < plan.requests as usize && plan.duration.is_none_or(|limit| at < limit) {
+        due.push((at * 1e9) as Nanos);
+        at += interval(&plan.arrival, rate, random);
+    }
+    due
+}
+
+fn interval(arrival: &Arrival, rate: f64, random: &mut SmallRng) -> f64 {
+    match arrival {
+        Arrival::Poisson { .. } => Exp::new(rate).map_or(1.0 / rate, |exp| exp.sample(random)),
+        Arrival::Gamma { shape, .. } => {
+            Gamma::new(*shape, 1.0 / (rate * shape)).map_or(1.0 / rate, |gamma| gamma.sample(random))
+        }
+        _ => 1.0 / rate,
+    }
+}
+
+/// A prompt of about `tokens` tokens: a nonce first, so that no cache has its beginning, then sentences.
+fn prompt_text(tokens: u32, plan: &Plan, random: &mut SmallRng) -> String {
+    let words = ((f64::from(tokens) - plan.ratio.overhead) / plan.ratio.per_word).round().max(1.0) as usize;
+    words_after_nonce(words, plan.shared_prefix, random)
+}
+
+/// `words` words of shuffled sentences after a nonce of one word.
+pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRng) -> String {
+    let nonce: u32 = random.random_range(100_000..1_000_000);
+    let mut text = if shared { String::new() } else { format!("{nonce} ") };
+    let mut order = SmallRng::seed_from_u64(if shared { 0 } else { u64::from(nonce) });
+    let mut left = words;
+    while left > 0 {
+        for word in SENTENCES[order.random_range(0..SENTENCES.len())].split(' ').take(left) {
+            text.push_str(word);
+            text.push(' ');
+            left -= 1;
+        }
+    }
+    if shared {
+        text.push_str(&nonce.to_string());
+    }
+    text.trim_end().to_owned()
+}
+
+/// Path and body of a request, as the server's software understands it.
+pub(super) fn request_body(
+    server: &ServerFacts,
+    prompt: &str,
+    output: u32,
+    ignore_eos: bool,
+) -> (&'static str, Value) {
+    let messages = json!([{"role": "user", "content": prompt}]);
+    if matches!(server.api, Api::OllamaChat | Api::OllamaGenerate) {
+        let options = json!({"num_predict": output, "temperature": 0});
+        return if server.api == Api::OllamaChat {
+            (
+                "/api/chat",
+                json!({"model": server.model, "messages": messages, "stream": true, "options": options}),
+            )
+        } else {
+            (
+                "/api/generate",
+                json!({"model": server.model, "prompt": prompt, "stream": true, "options": options}),
+            )
+        };
+    }
+    let mut body = json!({
+        "model": server.model, "stream": true, "max_tokens": output, "temperature": 0,
+        "stream_options": {"include_usage": true},
+    });
+    let path = if server.api == Api::Completions {
+        body["prompt"] = prompt.into();
+        "/v1/completions"
+    } else {
+        body["messages"] = messages;
+        "/v1/chat/completions"
+    };
+    match server.engine {
+        ServerEngine::Vllm | ServerEngine::Sglang => {
+            body["stream_options"]["continuous_usage_stats"] = true.into();
+        }
+        ServerEngine::LlamaServer => body["timings_per_token"] = true.into(),
+        _ => {}
+    }
+    let can_ignore =
+        [ServerEngine::LlamaServer, ServerEngine::Vllm, ServerEngine::Sglang, ServerEngine::TensorrtLlm];
+    if ignore_eos && can_ignore.contains(&server.engine) {
+        body["ignore_eos"] = true.into();
+    }
+    (path, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roofmark_facts::units::RequestsPerSecond;
+
+    fn plan(arrival: Arrival) -> Plan {
+        Plan {
+            arrival,
+            requests: 20_000,
+            duration: None,
+            input: Lengths::Fixed(64),
+            output: Lengths::Fixed(8),
+            trace: Vec::new(),
+            seed: 7,
+            ignore_eos: true,
+            shared_prefix: false,
+            ratio: Ratio::default(),
+        }
+    }
+
+    fn mean_and_cv(arrival: Arrival) -> (f64, f64) {
+        let due = schedule(&plan(arrival), &mut SmallRng::seed_from_u64(7));
+        let gaps: Vec<f64> = due.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e9).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        (mean, variance.sqrt() / mean)
+    }
+
+    #[test]
+    fn arrivals_have_their_rate_and_spread() {
+        let rate = RequestsPerSecond(50.0);
+        let near = |found: f64, expected: f64| (found - expected).abs() < 0.05 * expected.max(0.02);
+        let (mean, cv) = mean_and_cv(Arrival::Constant { rate });
+        assert!(near(mean, 0.02) && cv < 1e-6);
+        let (mean, cv) = mean_and_cv(Arrival::Poisson { rate });
+        assert!(near(mean, 0.02) && near(cv, 1.0), "{mean} {cv}");
+        let (mean, cv) = mean_and_cv(Arrival::Gamma { rate, shape: 0.25 });
+        assert!(near(mean, 0.02) && near(cv, 2.0), "{mean} {cv}");
+    }
+
+    #[test]
+    fn lengths_parse_and_draw() {
+        for text in ["0", "normal:1", "uniform:9,3", "empirical:", "x", "-3"] {
+            assert!(text.parse::<Lengths>().is_err(), "{text}");
+        }
+        let mut random = SmallRng::seed_from_u64(1);
+        let uniform: Lengths = "uniform:3,5".parse().unwrap();
+        assert!((0..100).all(|_| (3..=5).contains(&uniform.draw(&mut random))));
+        let normal: Lengths = "normal:100,10".parse().unwrap();
+        let mean = (0..1000).map(|_| f64::from(normal.draw(&mut random))).sum::<f64>() / 1000.0;
+        assert!((mean - 100.0).abs() < 2.0);
+    }
+
+    #[test]
+    fn no_two_prompts_share_their_first_word_unless_asked() {
+        let mut random = SmallRng::seed_from_u64(1);
+        let first = |text: String| text.split(' ').next().map(str::to_owned);
+        let one = first(words_after_nonce(20, false, &mut random));
+        assert_ne!(one, first(words_after_nonce(20, false, &mut random)));
+        let shared = first(words_after_nonce(20, true, &mut random));
+        assert_eq!(shared, first(words_after_nonce(20, true, &mut random)));
+    }
+}

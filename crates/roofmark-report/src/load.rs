@@ -1,0 +1,124 @@
+//! The screen of a load test.
+
+use crate::lines::{labelled, table};
+use roofmark_facts::load_doubt::LoadDoubt;
+use roofmark_facts::load_record::{Latency, LoadRow, LoadRun, Trouble};
+use roofmark_facts::units::Seconds;
+use roofmark_facts::units::plain;
+use std::collections::BTreeMap;
+
+/// The screen: server, rows, troubles, doubts.
+#[must_use]
+pub fn screen(run: &LoadRun, rows: &[LoadRow]) -> String {
+    let server = &run.server;
+    let version = server.version.as_deref().map_or(String::new(), |version| format!(" {}", clean(version)));
+    let mut text = labelled(
+        "server",
+        &format!("{}{version} (by {})", server.engine.slug(), clean(&server.recognised_by)),
+        10,
+    );
+    text += &labelled("model", &clean(&server.model), 10);
+    let context = server.context.map_or("unknown".into(), |context| context.to_string());
+    text += &labelled("context", &format!("{context} tokens"), 10);
+    let length = format!("{} in, {} out", run.settings.input_tokens, run.settings.output_tokens);
+    text += &labelled("tokens", &length, 10);
+    text.push('\n');
+    text += &row_table(rows);
+    text += &trouble_table(rows);
+    text += &doubt_lines(run);
+    text
+}
+
+fn row_table(rows: &[LoadRow]) -> String {
+    let mut lines = vec![
+        ["load", "ok", "ttft p50", "p99", "tpot p50", "p99", "e2e p50", "tok/s", "good/s", ""]
+            .map(str::to_owned),
+    ];
+    for row in rows {
+        lines.push([
+            row.arrival.label(),
+            row.succeeded.to_string(),
+            millis(row.ttft.p50),
+            millis(row.ttft.p99),
+            millis(row.tpot.p50),
+            millis(row.tpot.p99),
+            millis(row.e2e.p50),
+            row.output_throughput.map_or("-".into(), |rate| plain(rate.get(), 3)),
+            row.goodput.map_or("-".into(), |rate| plain(rate.get(), 3)),
+            marks(row).into(),
+        ]);
+    }
+    table(&lines, &[1, 2, 3, 4, 5, 6, 7, 8])
+        + "times in ms; - is unknown, or too few requests for the percentile\n"
+}
+
+fn marks(row: &LoadRow) -> &'static str {
+    match (row.void, row.saturated) {
+        (true, _) => "void",
+        (false, true) => "saturated",
+        (false, false) => "",
+    }
+}
+
+fn trouble_table(rows: &[LoadRow]) -> String {
+    let mut sums: BTreeMap<Trouble, (u64, u64)> = BTreeMap::new();
+    for (kind, failed, noted) in rows.iter().flat_map(|row| &row.troubles) {
+        let sum = sums.entry(*kind).or_default();
+        *sum = (sum.0 + failed, sum.1 + noted);
+    }
+    if sums.is_empty() {
+        return String::new();
+    }
+    let mut lines = vec![["trouble", "failed", "noted"].map(str::to_owned)];
+    lines.extend(
+        sums.iter()
+            .map(|(kind, (failed, noted))| [kind.text().to_owned(), failed.to_string(), noted.to_string()]),
+    );
+    format!("\n{}", table(&lines, &[1, 2]))
+}
+
+fn doubt_lines(run: &LoadRun) -> String {
+    let mut text = String::new();
+    let cells =
+        run.cells.iter().flat_map(|cell| cell.doubts.iter().map(|doubt| (cell.arrival.label(), doubt)));
+    for (label, doubt) in cells.chain(run.doubts.iter().map(|doubt| ("run".to_owned(), doubt))) {
+        text += &labelled(&format!("{label}:"), &said(doubt), 4.max(label.chars().count() + 2));
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn said(doubt: &LoadDoubt) -> String {
+    doubt
+        .advice()
+        .map_or_else(|| clean(&doubt.text()), |advice| format!("{}; {advice}", clean(&doubt.text())))
+}
+
+fn millis(time: Option<Seconds>) -> String {
+    time.map_or("-".into(), |time| plain(time.get() * 1e3, 3))
+}
+
+/// A server's words without what could steer a terminal.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// One latency in a few words, for progress lines.
+#[must_use]
+pub fn brief(latency: &Latency) -> String {
+    format!("p50 {} ms, p99 {} ms", millis(latency.p50), millis(latency.p99))
+}
+
+/// The support table: engine, machines, since when, and the evidence with its date.
+#[must_use]
+pub fn engines(rows: &[&roofmark_facts::catalog::Support]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let backend = row.backend.as_deref().unwrap_or("-");
+        text += &format!(
+            "{:<14} {:<18} {:<12} since {}, {backend}\n",
+            row.engine, row.machine_class, row.status, row.since
+        );
+        text += &labelled("", &format!("{} ({})", row.source.title, row.source.date), 15);
+    }
+    text
+}

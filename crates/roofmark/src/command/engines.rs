@@ -1,0 +1,31 @@
+//! `roofmark engines`: which engine runs on which machines, since when, on what evidence.
+
+use crate::catalog::catalog;
+use crate::exit::Exit;
+use clap::Args;
+use serde_json::json;
+
+/// Arguments of `engines`.
+#[derive(Debug, Args)]
+pub struct EnginesArgs {
+    /// Only engines or classes of machines whose name holds this text.
+    #[arg(value_name = "TEXT")]
+    pub filter: Option<String>,
+}
+
+/// Prints the support table.
+pub fn run(args: &EnginesArgs, json: bool) -> anyhow::Result<Exit> {
+    let wanted = args.filter.as_deref().unwrap_or_default().to_lowercase();
+    let holds = |text: &str| text.to_lowercase().contains(&wanted);
+    let catalog = catalog()?;
+    let rows: Vec<_> =
+        catalog.support.iter().filter(|row| holds(&row.engine) || holds(&row.machine_class)).collect();
+    if json {
+        super::print(&serde_json::to_string_pretty(
+            &json!({ "support": rows, "answers": catalog.answers }),
+        )?)?;
+    } else {
+        super::print(&roofmark_report::load::engines(&rows))?;
+    }
+    Ok(if rows.is_empty() { Exit::Negative } else { Exit::Success })
+}
