@@ -11,9 +11,9 @@ source scripts/build-env.sh
 
 out=target/dist
 case $(uname -s) in
-Darwin) suffix=dylib here=@executable_path rpath="-Clink-arg=-Wl,-rpath,@executable_path/lib" ;;
+Darwin) suffix=dylib rpath="-Clink-arg=-Wl,-rpath,@executable_path/lib" ;;
 # The older kind of path also holds for the libraries that the libraries need.
-*) suffix=so here='$ORIGIN' rpath="-Clink-arg=-Wl,-rpath,$here/lib -Clink-arg=-Wl,--disable-new-dtags" ;;
+*) suffix=so rpath='-Clink-arg=-Wl,-rpath,$ORIGIN/lib -Clink-arg=-Wl,--disable-new-dtags' ;;
 esac
 
 # No -Ctarget-cpu: the program itself runs on any processor of the architecture.
@@ -27,17 +27,20 @@ PYTHON
 )
 rm "$out.json"
 
-version=$("$out/release/roofmark" --version | cut -d' ' -f2)
-name=roofmark-$version-$(uname -m)-$(uname -s | tr '[:upper:]' '[:lower:]')
-folder=$out/$name
-rm -rf "$folder"
-mkdir -p "$folder/lib" "$folder/backends"
-cp "$out/release/roofmark" README.md LICENSE LICENSE-APACHE LICENSE-MIT "$folder/"
-cp "$engine"/backends/*."$suffix" "$folder/backends/"
+# The folder gets its name from the program in it, which shows that it starts from there.
+stage=$out/stage
+rm -rf "$stage"
+mkdir -p "$stage/lib" "$stage/backends"
+cp "$out/release/roofmark" README.md LICENSE LICENSE-APACHE LICENSE-MIT "$stage/"
+cp "$engine"/backends/*."$suffix" "$stage/backends/"
 # Each library once, under the name that the program asks for.
-for library in "$engine"/lib/lib*."$suffix".[0-9] "$engine"/lib/lib*.[0-9].dylib; do
-    [ -e "$library" ] && cp -L "$library" "$folder/lib/"
+for library in "$engine"/lib/lib*."$suffix".[0-9] "$engine"/lib/lib*.[0-9]."$suffix"; do
+    if [ -e "$library" ]; then cp -L "$library" "$stage/lib/"; fi
 done
-strip "$folder/roofmark" 2>/dev/null || true
+strip "$stage/roofmark"
+version=$("$stage/roofmark" --version)
+name=roofmark-${version#roofmark }-$(uname -m)-$(uname -s | tr '[:upper:]' '[:lower:]')
+rm -rf "${out:?}/$name"
+mv "$stage" "$out/$name"
 tar -C "$out" -czf "$out/$name.tar.gz" "$name"
 echo "$out/$name.tar.gz"
