@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -13,6 +13,10 @@ bench: build
 ## release build for this very processor
 build: needs
 	source scripts/build-env.sh && RUSTFLAGS="-Ctarget-cpu=native" $(CARGO) build --release --locked -p roofmark
+
+## the archive to ship: the program, its libraries, and kernels for every processor of this architecture
+dist: needs
+	scripts/dist.sh
 
 ## the gate: format, lints, tests, docs, licences
 test:
