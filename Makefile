@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -33,6 +33,14 @@ test-vulkan:
 ## engine-direct rates against llama-bench built from the same source
 parity: build
 	benches/parity.sh
+
+## errors of the load generator against a server that knows the true times: leave the machine alone
+truth:
+	$(CARGO) test --release -p roofmark-measure --test truth -- --ignored --nocapture --test-threads 1
+
+## streamed tokens per CPU-second, beside AIPerf, GuideLLM and vLLM's client
+clients:
+	benches/clients.sh
 
 ## what a rate from slices is worth: the full model against its slices
 slices: build

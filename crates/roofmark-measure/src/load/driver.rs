@@ -242,16 +242,21 @@ impl Loop<'_> {
         }
         active.record.new_connection = true;
         match self.connect(active) {
-            Ok(()) => {}
+            Ok(Some(slot)) => self.write(slot, source),
+            Ok(None) => {}
             Err((active, error)) => {
                 self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source);
             }
         }
     }
 
-    fn connect(&mut self, active: Active) -> Result<(), (Box<Active>, io::Error)> {
-        let mut transport = match Transport::connect(self.target) {
-            Ok(transport) => transport,
+    /// Begins to connect; returns the connection's place where it stands already.
+    fn connect(&mut self, active: Active) -> Result<Option<usize>, (Box<Active>, io::Error)> {
+        // On the same machine the connection stands at once: what waits for the poll would be late.
+        let begun = Transport::connect(self.target)
+            .and_then(|mut transport| transport.connected().map(|connected| (transport, connected)));
+        let (mut transport, connected) = match begun {
+            Ok(begun) => begun,
             Err(error) => return Err((Box::new(active), error)),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -263,9 +268,8 @@ impl Loop<'_> {
             self.free.push(slot);
             return Err((Box::new(active), error));
         }
-        self.connections[slot] =
-            Some(Connection { transport, connected: false, used: false, active: Some(active) });
-        Ok(())
+        self.connections[slot] = Some(Connection { transport, connected, used: false, active: Some(active) });
+        Ok(if connected { Some(slot) } else { None })
     }
 
     fn ready(&mut self, slot: usize, readable: bool, closed: bool, source: &mut dyn Source) {
