@@ -180,6 +180,8 @@ fn run(target: &Target, arrival: Arrival, requests: u32, output: u32) -> LoadCel
         ignore_eos: true,
         shared_prefix: false,
         ratio: Ratio::default(),
+        turns: 1,
+        think: Duration::ZERO,
     };
     let timeouts = Timeouts {
         connect: Duration::from_secs(5),
@@ -290,6 +292,8 @@ fn a_stop_keeps_what_was_measured() {
         ignore_eos: true,
         shared_prefix: false,
         ratio: Ratio::default(),
+        turns: 1,
+        think: Duration::ZERO,
     };
     let watch = Watch::default();
     let cell = std::thread::scope(|scope| {

@@ -2,14 +2,15 @@
 
 use crate::lines::{labelled, table};
 use roofmark_facts::load_doubt::LoadDoubt;
-use roofmark_facts::load_record::{Latency, LoadRow, LoadRun, Trouble};
-use roofmark_facts::units::Seconds;
+use roofmark_facts::load_record::{Arrival, FoundRate, Latency, LoadRow, LoadRun, Slo, Trouble};
+use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_facts::units::plain;
 use std::collections::BTreeMap;
 
-/// The screen: server, rows, troubles, doubts.
+/// The screen: server, rows, their parts (stages or turns), the knee of the concurrency curve, the rate that
+/// was searched, troubles, doubts.
 #[must_use]
-pub fn screen(run: &LoadRun, rows: &[LoadRow]) -> String {
+pub fn screen(run: &LoadRun, rows: &[LoadRow], parts: &[(String, LoadRow)], knee: Option<u32>) -> String {
     let server = &run.server;
     let version = server.version.as_deref().map_or(String::new(), |version| format!(" {}", clean(version)));
     let mut text = labelled(
@@ -24,6 +25,9 @@ pub fn screen(run: &LoadRun, rows: &[LoadRow]) -> String {
     text += &labelled("tokens", &length, 10);
     text.push('\n');
     text += &row_table(rows);
+    text += &part_table(parts);
+    text += &knee_line(knee, rows);
+    text += &run.found_rate.as_ref().map_or(String::new(), |found| found_lines(found, &run.settings.slos));
     text += &trouble_table(rows);
     text += &doubt_lines(run);
     text
@@ -50,6 +54,61 @@ fn row_table(rows: &[LoadRow]) -> String {
     }
     table(&lines, &[1, 2, 3, 4, 5, 6, 7, 8])
         + "times in ms; - is unknown, or too few requests for the percentile\n"
+}
+
+/// Stages of a load that changes, turns of conversations.
+fn part_table(parts: &[(String, LoadRow)]) -> String {
+    if parts.is_empty() {
+        return String::new();
+    }
+    let mut lines =
+        vec![["part", "ok", "failed", "prompt", "cached", "ttft p50", "p99", "tpot p50", "tok/s"].map(str::to_owned)];
+    for (name, row) in parts {
+        let cached = row.cached_tokens.zip(row.prompt_tokens);
+        lines.push([
+            name.clone(),
+            row.succeeded.to_string(),
+            row.failed.to_string(),
+            row.prompt_tokens.map_or("-".into(), |count| format!("{count:.0}")),
+            cached.map_or("-".into(), |(cached, all)| format!("{:.0} %", cached / all.max(1.0) * 100.0)),
+            millis(row.ttft.p50),
+            millis(row.ttft.p99),
+            millis(row.tpot.p50),
+            row.output_throughput.map_or("-".into(), |rate| plain(rate.get(), 3)),
+        ]);
+    }
+    format!("\n{}", table(&lines, &[1, 2, 3, 4, 5, 6, 7, 8]))
+}
+
+fn knee_line(knee: Option<u32>, rows: &[LoadRow]) -> String {
+    let Some(knee) = knee else { return String::new() };
+    let most = rows.iter().filter_map(|row| match row.arrival {
+        Arrival::Closed { concurrency } => Some(concurrency),
+        _ => None,
+    });
+    let text = if most.max() == Some(knee) {
+        format!("not reached: {knee} in flight still bought at least half of their share of throughput")
+    } else {
+        format!("{knee} in flight; more buys less than half of its share of throughput")
+    };
+    format!("\n{}", labelled("knee", &text, 10))
+}
+
+fn found_lines(found: &FoundRate, slos: &[Slo]) -> String {
+    let rate = |rate: RequestsPerSecond| format!("{}/s", plain(rate.get(), 3));
+    let targets: Vec<String> = slos.iter().map(|slo| format!("{} {} ms", slo.metric.slug(), millis(Some(slo.limit)))).collect();
+    let share = format!("{:.0} % of requests within {}", found.quantile * 100.0, targets.join(" and "));
+    let confidence = format!("at {:.0} % confidence by {} requests", found.confidence * 100.0, found.requests);
+    let text = match (found.holds, found.fails) {
+        (Some(holds), Some(fails)) => {
+            format!("{} holds: {share}, shown {confidence}; not shown at {}", rate(holds), rate(fails))
+        }
+        (Some(holds), None) => format!("{} holds: {share}, shown {confidence}; no limit was found", rate(holds)),
+        (None, _) => format!("none was found: {share} was not shown at any rate tried"),
+    };
+    let mut lines = format!("\n{}", labelled("max rate", &text, 10));
+    lines += &labelled("tried", &format!("{} rates, Poisson arrivals; the confidence is that of one rate", found.tried.len()), 10);
+    lines
 }
 
 fn marks(row: &LoadRow) -> &'static str {

@@ -11,3 +11,4 @@ pub mod referee;
 pub mod rows;
 pub mod slice;
 pub mod stats;
+pub mod sustain;

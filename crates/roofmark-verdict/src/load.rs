@@ -6,7 +6,7 @@ use roofmark_facts::load_doubt::{
 };
 use roofmark_facts::load_record::{
     Arrival, Latency, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
-    SteadyWindow, TokenSource, Trouble,
+    Stage, SteadyWindow, TokenSource, Trouble,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond};
 use std::collections::BTreeMap;
@@ -54,6 +54,9 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
         prompt_tokens: mean(
             good.iter().filter_map(|request| request.prompt_tokens.map(|count| count as f64)),
         ),
+        cached_tokens: mean(
+            good.iter().filter_map(|request| request.cached_tokens.map(|count| count as f64)),
+        ),
         estimated: good.iter().any(|request| request.token_source > Some(TokenSource::Listed)),
         void: false,
         troubles: troubles(&cell.requests),
@@ -61,6 +64,35 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
     let doubts = doubts(cell, settings, server, &good, &row);
     row.void = doubts.iter().chain(&cell.doubts).any(LoadDoubt::voids);
     (row, doubts)
+}
+
+/// The parts of a cell that are worth a row of their own: the stages of a load that changes, the turns of
+/// conversations. Each is a cell with the requests of that part.
+#[must_use]
+pub fn parts(cell: &LoadCell) -> Vec<(String, LoadCell)> {
+    if let Arrival::Stages { steps } = &cell.arrival {
+        return stages(cell, steps);
+    }
+    let last = cell.requests.iter().filter_map(|request| request.turn).map(|(_, turn)| turn).max();
+    let turn = |number: u32| {
+        let of = |request: &&RequestRecord| request.turn.is_some_and(|(_, turn)| turn == number);
+        let requests = cell.requests.iter().filter(of).cloned().collect();
+        (format!("turn {number}"), LoadCell { requests, ..cell.clone() })
+    };
+    (1..=last.unwrap_or(0)).map(turn).collect()
+}
+
+fn stages(cell: &LoadCell, steps: &[Stage]) -> Vec<(String, LoadCell)> {
+    let mut from = Seconds(0.0);
+    let stage = |step: &Stage| {
+        let to = from + step.length;
+        let within = |request: &&RequestRecord| request.scheduled >= from && request.scheduled < to;
+        let requests = cell.requests.iter().filter(within).cloned().collect();
+        from = to;
+        let arrival = Arrival::Poisson { rate: step.rate };
+        (arrival.label(), LoadCell { arrival, arrivals_end: to, requests, ..cell.clone() })
+    };
+    steps.iter().map(stage).collect()
 }
 
 /// Percentiles of a latency.
@@ -153,7 +185,7 @@ fn accepted_length(cell: &LoadCell, good: &[&RequestRecord]) -> Option<f64> {
     (output > accepted).then(|| output / (output - accepted))
 }
 
-fn meets(request: &RequestRecord, slos: &[Slo]) -> bool {
+pub(crate) fn meets(request: &RequestRecord, slos: &[Slo]) -> bool {
     slos.iter().all(|slo| {
         let found = match slo.metric {
             SloMetric::Ttft => request.ttft(),
@@ -174,7 +206,7 @@ fn mean_in_flight(cell: &LoadCell, window: SteadyWindow) -> f64 {
 }
 
 /// In-flight and ttft slopes both above zero at 95 %, or less than 95 % of the rate achieved.
-fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
+pub(crate) fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
     if !cell.arrival.is_open() || cell.requests.len() < 20 {
         return false;
     }
@@ -287,7 +319,9 @@ fn prompt_doubts(
     good: &[&RequestRecord],
 ) -> Vec<LoadDoubt> {
     let mut found = Vec::new();
-    let counted: Vec<(f64, f64)> = good
+    // A later turn is as long as its history: no length was aimed at, and its history is in the cache by right.
+    let fresh: Vec<&RequestRecord> = good.iter().copied().filter(|request| !is_later_turn(request)).collect();
+    let counted: Vec<(f64, f64)> = fresh
         .iter()
         .filter_map(|request| Some((f64::from(request.prompt_nominal), request.prompt_tokens? as f64)))
         .collect();
@@ -295,21 +329,43 @@ fn prompt_doubts(
     let achieved = mean(counted.iter().map(|(_, counted)| *counted)).unwrap_or(0.0);
     if achieved < 0.8 * nominal {
         found.push(LoadDoubt::PromptCut { nominal, counted: achieved, context: server.context });
+    } else if let Some((nominal, counted)) = shortened_history(good) {
+        found.push(LoadDoubt::PromptCut { nominal, counted, context: server.context });
     } else if (achieved - nominal).abs() > PROMPT_DRIFT_VOID * nominal {
         found.push(LoadDoubt::PromptDrift { nominal, achieved });
     }
-    let cached: f64 = good.iter().filter_map(|request| request.cached_tokens).sum::<u64>() as f64;
+    let cached: f64 = fresh.iter().filter_map(|request| request.cached_tokens).sum::<u64>() as f64;
     let prompts: f64 = counted.iter().map(|(_, counted)| counted).sum();
     let by_counter = cell
         .counters
         .prefix_hits
         .zip(cell.counters.prefix_queries)
         .map(|(hits, queries)| hits / queries.max(1.0));
-    let share = by_counter.unwrap_or(0.0).max(cached / prompts.max(1.0));
+    let share = by_counter.filter(|_| fresh.len() == good.len()).unwrap_or(0.0).max(cached / prompts.max(1.0));
     if share > PREFIX_HITS_VOID && !settings.shared_prefix {
         found.push(LoadDoubt::PrefixHits { share });
     }
     found
+}
+
+/// The request continues a conversation.
+fn is_later_turn(request: &RequestRecord) -> bool {
+    request.turn.is_some_and(|(_, turn)| turn > 1)
+}
+
+/// A turn whose prompt had fewer tokens than the prompt of the turn before: its history was cut.
+/// Returns the tokens of the turn before and of this one.
+fn shortened_history(good: &[&RequestRecord]) -> Option<(f64, f64)> {
+    let mut last: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+    for request in good {
+        let (Some((talk, turn)), Some(tokens)) = (request.turn, request.prompt_tokens) else { continue };
+        if let Some((_, before)) = last.insert(talk, (turn, tokens)).filter(|(earlier, _)| *earlier < turn)
+            && tokens < before
+        {
+            return Some((before as f64, tokens as f64));
+        }
+    }
+    None
 }
 
 fn output_doubts(good: &[&RequestRecord], row: &LoadRow) -> Vec<LoadDoubt> {
