@@ -14,6 +14,7 @@ pub mod http;
 pub mod limits;
 pub mod plan;
 pub mod recognise;
+pub mod reconcile;
 pub mod sse;
 pub mod target;
 mod timer;

@@ -3,8 +3,8 @@
 use crate::lines::{labelled, table};
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{Arrival, FoundRate, Latency, LoadRow, LoadRun, Slo, Trouble};
-use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_facts::units::plain;
+use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use std::collections::BTreeMap;
 
 /// The screen: server, rows, their parts (stages or turns), the knee of the concurrency curve, the rate that
@@ -61,8 +61,10 @@ fn part_table(parts: &[(String, LoadRow)]) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    let mut lines =
-        vec![["part", "ok", "failed", "prompt", "cached", "ttft p50", "p99", "tpot p50", "tok/s"].map(str::to_owned)];
+    let mut lines = vec![
+        ["part", "ok", "failed", "prompt", "cached", "ttft p50", "p99", "tpot p50", "tok/s"]
+            .map(str::to_owned),
+    ];
     for (name, row) in parts {
         let cached = row.cached_tokens.zip(row.prompt_tokens);
         lines.push([
@@ -96,18 +98,26 @@ fn knee_line(knee: Option<u32>, rows: &[LoadRow]) -> String {
 
 fn found_lines(found: &FoundRate, slos: &[Slo]) -> String {
     let rate = |rate: RequestsPerSecond| format!("{}/s", plain(rate.get(), 3));
-    let targets: Vec<String> = slos.iter().map(|slo| format!("{} {} ms", slo.metric.slug(), millis(Some(slo.limit)))).collect();
+    let targets: Vec<String> =
+        slos.iter().map(|slo| format!("{} {} ms", slo.metric.slug(), millis(Some(slo.limit)))).collect();
     let share = format!("{:.0} % of requests within {}", found.quantile * 100.0, targets.join(" and "));
-    let confidence = format!("at {:.0} % confidence by {} requests", found.confidence * 100.0, found.requests);
+    let confidence =
+        format!("at {:.0} % confidence by {} requests", found.confidence * 100.0, found.requests);
     let text = match (found.holds, found.fails) {
         (Some(holds), Some(fails)) => {
             format!("{} holds: {share}, shown {confidence}; not shown at {}", rate(holds), rate(fails))
         }
-        (Some(holds), None) => format!("{} holds: {share}, shown {confidence}; no limit was found", rate(holds)),
+        (Some(holds), None) => {
+            format!("{} holds: {share}, shown {confidence}; no limit was found", rate(holds))
+        }
         (None, _) => format!("none was found: {share} was not shown at any rate tried"),
     };
     let mut lines = format!("\n{}", labelled("max rate", &text, 10));
-    lines += &labelled("tried", &format!("{} rates, Poisson arrivals; the confidence is that of one rate", found.tried.len()), 10);
+    lines += &labelled(
+        "tried",
+        &format!("{} rates, Poisson arrivals; the confidence is that of one rate", found.tried.len()),
+        10,
+    );
     lines
 }
 

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod load;
 pub mod reader;
+pub mod reconcile;
 pub mod referee;
 pub mod rows;
 pub mod slice;

@@ -1,11 +1,14 @@
 //! Metrics of a load test and its doubts, from the raw record. One name, one formula.
 
-use crate::stats::{median, median_interval, percentile, regress};
+use crate::stats::{
+    MANY, has_percentile, median, median_interval, median_interval_of_sorted, quantile_of_sorted, regress,
+    sorted,
+};
 use roofmark_facts::load_doubt::{
     CLIENT_SHARE_VOID, LoadDoubt, OUTPUT_DRIFT_FLAG, PREFIX_HITS_VOID, PROMPT_DRIFT_VOID,
 };
 use roofmark_facts::load_record::{
-    Arrival, Latency, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
+    Arrival, Latency, LoadCell, LoadRow, LoadRun, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
     Stage, SteadyWindow, TokenSource, Trouble,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond};
@@ -66,10 +69,22 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
     (row, doubts)
 }
 
+/// A row for each part of each cell, with its name.
+#[must_use]
+pub fn part_rows(run: &LoadRun) -> Vec<(String, LoadRow)> {
+    let of = |cell: &LoadCell| {
+        let named = |(name, part): (String, LoadCell)| {
+            let row = row(&part, &run.settings, &run.server).0;
+            (format!("{} {name}", cell.arrival.label()), row)
+        };
+        parts(cell).into_iter().map(named).collect::<Vec<_>>()
+    };
+    run.cells.iter().flat_map(of).collect()
+}
+
 /// The parts of a cell that are worth a row of their own: the stages of a load that changes, the turns of
 /// conversations. Each is a cell with the requests of that part.
-#[must_use]
-pub fn parts(cell: &LoadCell) -> Vec<(String, LoadCell)> {
+fn parts(cell: &LoadCell) -> Vec<(String, LoadCell)> {
     if let Arrival::Stages { steps } = &cell.arrival {
         return stages(cell, steps);
     }
@@ -99,15 +114,22 @@ fn stages(cell: &LoadCell, steps: &[Stage]) -> Vec<(String, LoadCell)> {
 #[must_use]
 pub fn latency(values: impl Iterator<Item = Seconds>) -> Latency {
     let values: Vec<f64> = values.map(Seconds::get).collect();
-    let at = |p: f64| percentile(&values, p).map(Seconds);
+    let Some(sorted) = sorted(&values) else {
+        return Latency { count: values.len() as u64, ..Latency::default() };
+    };
+    let at = |p: f64| has_percentile(sorted.len(), p).then(|| Seconds(quantile_of_sorted(&sorted, p)));
+    let spread = if sorted.len() < MANY {
+        median_interval(&values, SEED, 0.95)
+    } else {
+        median_interval_of_sorted(&sorted, 0.95)
+    };
     Latency {
-        count: values.len() as u64,
-        p50: median(&values).map(Seconds),
-        p50_interval: median_interval(&values, SEED, 0.95)
-            .map(|spread| (Seconds(spread.low), Seconds(spread.high))),
+        count: sorted.len() as u64,
+        p50: Some(Seconds(quantile_of_sorted(&sorted, 0.5))),
+        p50_interval: spread.map(|spread| (Seconds(spread.low), Seconds(spread.high))),
         p90: at(0.9),
         p99: at(0.99),
-        max: values.iter().copied().reduce(f64::max).map(Seconds),
+        max: sorted.last().copied().map(Seconds),
     }
 }
 
@@ -212,19 +234,23 @@ pub(crate) fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
     }
     let latencies: Vec<(f64, f64)> =
         good.iter().filter_map(|request| Some((request.scheduled.get(), request.ttft()?.get()))).collect();
-    let flying: Vec<(f64, f64)> = cell
-        .requests
-        .iter()
-        .map(|request| {
-            let at = request.scheduled;
-            let others = cell.requests.iter().filter(|other| other.scheduled <= at && other.ended > at);
-            (at.get(), others.count() as f64)
-        })
-        .collect();
+    let flying = flying(&cell.requests);
     let late = cell.ended.get() / cell.arrivals_end.get().max(1e-9);
     let achieved = good.len() as f64 / cell.requests.len() as f64 / late.max(1.0);
     let spill = good.iter().filter(|request| request.ended > cell.arrivals_end).count() as f64;
     (rises(&flying) && rises(&latencies)) || (achieved < 0.95 && spill > 0.2 * good.len() as f64)
+}
+
+/// Requests in flight at each due time, itself included.
+fn flying(requests: &[RequestRecord]) -> Vec<(f64, f64)> {
+    let times = |of: fn(&RequestRecord) -> Seconds| {
+        let mut times: Vec<f64> = requests.iter().map(|request| of(request).get()).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let (starts, ends) = (times(|request| request.scheduled), times(|request| request.ended));
+    let count = |times: &[f64], at: f64| times.partition_point(|time| *time <= at) as f64;
+    starts.iter().map(|at| (*at, count(&starts, *at) - count(&ends, *at))).collect()
 }
 
 /// The slope is above zero at 95 %: more than two standard errors.
@@ -341,7 +367,8 @@ fn prompt_doubts(
         .prefix_hits
         .zip(cell.counters.prefix_queries)
         .map(|(hits, queries)| hits / queries.max(1.0));
-    let share = by_counter.filter(|_| fresh.len() == good.len()).unwrap_or(0.0).max(cached / prompts.max(1.0));
+    let share =
+        by_counter.filter(|_| fresh.len() == good.len()).unwrap_or(0.0).max(cached / prompts.max(1.0));
     if share > PREFIX_HITS_VOID && !settings.shared_prefix {
         found.push(LoadDoubt::PrefixHits { share });
     }
@@ -412,6 +439,16 @@ fn output_doubts(good: &[&RequestRecord], row: &LoadRow) -> Vec<LoadDoubt> {
         });
     }
     found
+}
+
+/// The knee of a sweep's closed loops.
+#[must_use]
+pub fn knee_of(rows: &[LoadRow]) -> Option<u32> {
+    let point = |row: &LoadRow| match row.arrival {
+        Arrival::Closed { concurrency } => Some((concurrency, row.output_throughput?)),
+        _ => None,
+    };
+    knee(&rows.iter().filter_map(point).collect::<Vec<_>>())
 }
 
 /// The knee of a concurrency curve: the last point from which more concurrency still bought at least

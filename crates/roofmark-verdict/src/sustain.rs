@@ -71,7 +71,8 @@ pub enum Shown {
 pub fn judge(cell: &LoadCell, slos: &[Slo], claim: Claim, planned: u64) -> Shown {
     let Some(allowed) = claim.allowed(planned) else { return Shown::TooFew };
     let misses = |slo: &Slo| {
-        let missed = |request: &&RequestRecord| !(request.succeeded() && meets(request, std::slice::from_ref(slo)));
+        let missed =
+            |request: &&RequestRecord| !(request.succeeded() && meets(request, std::slice::from_ref(slo)));
         cell.requests.iter().filter(missed).count() as u64
     };
     let worst = slos.iter().map(|slo| (slo.metric, misses(slo))).max_by_key(|(_, misses)| *misses);

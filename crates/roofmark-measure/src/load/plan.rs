@@ -203,7 +203,11 @@ impl Source for Planned<'_> {
         let output = row.map_or_else(|| self.plan.output.draw(&mut self.random), |row| row.output);
         self.given += 1;
         let text = prompt_text(prompt, self.plan, &mut self.random);
-        let (path, body) = request_body(self.server, &text, output, self.plan.ignore_eos);
+        let (path, body) = if self.plan.shared_prefix {
+            conversation_body(self.server, &[&text], output, self.plan.ignore_eos)
+        } else {
+            request_body(self.server, &text, output, self.plan.ignore_eos)
+        };
         let bytes = self.target.request(path, Some(body.to_string().as_bytes()));
         Next::Job(Job { due, bytes, prompt, output, turn: None, keep_text: false })
     }
@@ -282,14 +286,23 @@ pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRn
     text.trim_end().to_owned()
 }
 
-/// Path and body of a request for one prompt, as the server's software understands it.
+/// Path and body of a request for one prompt that nothing is cached of, as the server's software understands it.
 pub(super) fn request_body(
     server: &ServerFacts,
     prompt: &str,
     output: u32,
     ignore_eos: bool,
 ) -> (&'static str, Value) {
-    conversation_body(server, &[prompt], output, ignore_eos)
+    let (path, mut body) = conversation_body(server, &[prompt], output, ignore_eos);
+    // What comes before the nonce in the chat template is the same in all requests: it must not be cached.
+    match server.engine {
+        ServerEngine::LlamaServer => body["cache_prompt"] = false.into(),
+        ServerEngine::Vllm | ServerEngine::Sglang => {
+            body["cache_salt"] = prompt.split(' ').next().unwrap_or_default().into();
+        }
+        _ => {}
+    }
+    (path, body)
 }
 
 /// Path and body of a turn; `said` is what user and assistant have said by turns, the user first and last.
@@ -299,9 +312,7 @@ pub(super) fn conversation_body(
     output: u32,
     ignore_eos: bool,
 ) -> (&'static str, Value) {
-    let message = |(index, text): (usize, &&str)| {
-        json!({"role": if index % 2 == 0 { "user" } else { "assistant" }, "content": text})
-    };
+    let message = |(index, text): (usize, &&str)| json!({"role": if index % 2 == 0 { "user" } else { "assistant" }, "content": text});
     let messages: Value = said.iter().enumerate().map(message).collect();
     let prompt = said.join("\n\n");
     if matches!(server.api, Api::OllamaChat | Api::OllamaGenerate) {
@@ -371,7 +382,8 @@ mod tests {
         let stage = |rate: f64, length: f64| Stage { rate: RequestsPerSecond(rate), length: Seconds(length) };
         let steps = vec![stage(100.0, 20.0), stage(10.0, 50.0), stage(200.0, 10.0)];
         let due = schedule(&plan(Arrival::Stages { steps }), &mut SmallRng::seed_from_u64(7));
-        let within = |from: f64, to: f64| due.iter().filter(|at| (from..to).contains(&(**at as f64 / 1e9))).count();
+        let within =
+            |from: f64, to: f64| due.iter().filter(|at| (from..to).contains(&(**at as f64 / 1e9))).count();
         let counts = [within(0.0, 20.0), within(20.0, 70.0), within(70.0, 80.0)];
         // Four standard deviations of a Poisson count.
         for (count, expected) in counts.into_iter().zip([2000.0_f64, 500.0, 2000.0]) {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a server that loads its model before it answers.
 const LOADING: Duration = Duration::from_secs(120);
+/// Status of a server that is not ready yet.
+const UNAVAILABLE: u16 = 503;
 
 /// Asks a server what it is. `engine`, `model` and `api` override what it says.
 pub fn recognise(
@@ -24,20 +26,30 @@ pub fn recognise(
     model: Option<&str>,
     api: Option<Api>,
 ) -> Result<ServerFacts, LoadError> {
-    // Nothing more is worth asking where this gets no answer at all.
-    get(target, "/v1/models")?;
+    wait_until_loaded(target)?;
     let ask = |path: &str, body: Option<&Value>| ask(target, path, body, LOADING).ok();
     let (tls, loopback) = (target.tls.is_some(), target.address.ip().is_loopback());
     Ok(ServerFacts { tls, loopback, ..facts(&ask, engine, model, api) })
 }
 
+/// Waits while the server says that it is unavailable, as llama-server does while it loads its model.
+/// An error where there is no answer at all.
+fn wait_until_loaded(target: &Target) -> Result<(), LoadError> {
+    let begun = Instant::now();
+    while get(target, "/v1/models")?.0 == UNAVAILABLE && begun.elapsed() < LOADING {
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    Ok(())
+}
+
+/// The server answers, and not that it is still loading.
+#[must_use]
+pub fn is_ready(target: &Target) -> bool {
+    get(target, "/v1/models").is_ok_and(|(status, _, _)| status == 200)
+}
+
 /// What the answers to a few questions say of a server.
-fn facts(
-    ask: &Ask<'_>,
-    engine: Option<ServerEngine>,
-    model: Option<&str>,
-    api: Option<Api>,
-) -> ServerFacts {
+fn facts(ask: &Ask<'_>, engine: Option<ServerEngine>, model: Option<&str>, api: Option<Api>) -> ServerFacts {
     let models = ask("/v1/models", None).unwrap_or_default();
     let (found, by) = match engine {
         Some(engine) => (engine, "--engine".to_owned()),
@@ -163,7 +175,9 @@ fn lm_studio(ask: &Ask<'_>, wanted: Option<&str>) -> Own {
     let chosen = models
         .iter()
         .find(|model| wanted.is_some_and(|wanted| is(model, "id", wanted)))
-        .or_else(|| models.iter().find(|model| is(model, "state", "loaded") && !is(model, "type", "embeddings")))
+        .or_else(|| {
+            models.iter().find(|model| is(model, "state", "loaded") && !is(model, "type", "embeddings"))
+        })
         .or_else(|| models.iter().find(|model| !is(model, "type", "embeddings")));
     let Some(chosen) = chosen else { return Own::default() };
     Own {
@@ -183,8 +197,7 @@ fn mlx_version(ask: &Ask<'_>) -> Option<String> {
     let (own, library, platform) = (parts.next()?, parts.next()?, parts.next()?);
     let is_version =
         |text: &str| text.contains('.') && text.starts_with(|first: char| first.is_ascii_digit());
-    (is_version(own) && is_version(library) && !platform.is_empty())
-        .then(|| format!("{own} (mlx {library})"))
+    (is_version(own) && is_version(library) && !platform.is_empty()).then(|| format!("{own} (mlx {library})"))
 }
 
 fn json(ask: &Ask<'_>, path: &str) -> Option<Value> {
@@ -252,7 +265,8 @@ pub fn difference(before: &ServerCounters, after: &ServerCounters) -> ServerCoun
     }
 }
 
-struct Asked(Vec<Job>);
+/// Requests one after the other, the last one first.
+pub(super) struct Asked(pub(super) Vec<Job>);
 
 impl Source for Asked {
     fn next(&mut self, _: Nanos, in_flight: usize) -> Next {

@@ -5,12 +5,19 @@
 use super::*;
 
 /// A server that knows some paths; answers to a body stand under `POST path`.
-fn server<'a>(header: &'a str, answers: &'a [(&'a str, &'a str)]) -> impl Fn(&str, Option<&Value>) -> Option<Answer> + 'a {
+fn server<'a>(
+    header: &'a str,
+    answers: &'a [(&'a str, &'a str)],
+) -> impl Fn(&str, Option<&Value>) -> Option<Answer> + 'a {
     move |path, body| {
         let key = if body.is_some() { format!("POST {path}") } else { path.to_owned() };
         let found = answers.iter().find(|(known, _)| *known == key);
         let (status, text) = found.map_or((404, "{\"error\":\"not found\"}"), |(_, text)| (200, text));
-        Some(Answer { status, server: header.to_owned(), body: serde_json::from_str(text).unwrap_or_default() })
+        Some(Answer {
+            status,
+            server: header.to_owned(),
+            body: serde_json::from_str(text).unwrap_or_default(),
+        })
     }
 }
 
@@ -57,14 +64,16 @@ fn vllm() {
 fn sglang() {
     let models = r#"{"object":"list","data":[{"id":"qwen/qwen2.5-0.5b-instruct","object":"model","created":1770629383,"owned_by":"sglang","root":"qwen/qwen2.5-0.5b-instruct","parent":null,"max_model_len":32768}]}"#;
     let info = r#"{"model_path":"qwen/qwen2.5-0.5b-instruct","tokenizer_path":"qwen/qwen2.5-0.5b-instruct","context_length":null,"max_running_requests":128,"version":"0.5.8","internal_states":[{}]}"#;
-    let expected = "sglang 0.5.8 | qwen/qwen2.5-0.5b-instruct | context Some(32768) slots Some(128) | Chat | by ";
+    let expected =
+        "sglang 0.5.8 | qwen/qwen2.5-0.5b-instruct | context Some(32768) slots Some(128) | Chat | by ";
     check(
         "uvicorn",
         &[("/v1/models", models), ("/get_server_info", info)],
         &format!("{expected}owned_by sglang in /v1/models"),
     );
     let renamed = models.replace("\"sglang\"", "\"us\"");
-    let model = r#"{"model_path":"qwen/qwen2.5-0.5b-instruct","is_generation":true,"weight_version":"default"}"#;
+    let model =
+        r#"{"model_path":"qwen/qwen2.5-0.5b-instruct","is_generation":true,"weight_version":"default"}"#;
     check(
         "uvicorn",
         &[("/v1/models", &renamed), ("/get_server_info", info), ("/get_model_info", model)],
@@ -93,7 +102,11 @@ fn ollama_says_the_context_of_the_loaded_model() {
     let by = "by /api/version and /api/tags";
     check("", &all, &format!("ollama 0.24.1 | qwen3:8b | context Some(4096) slots None | OllamaChat | {by}"));
     let none = [("/v1/models", models), version, ("/api/tags", TAGS), ("/api/ps", r#"{"models":[]}"#)];
-    check("", &none, &format!("ollama 0.24.1 | llama3.2:latest | context None slots None | OllamaChat | {by}"));
+    check(
+        "",
+        &none,
+        &format!("ollama 0.24.1 | llama3.2:latest | context None slots None | OllamaChat | {by}"),
+    );
     let found = facts(&server("", &all), None, Some("llama3.2:latest"), Some(Api::Chat));
     assert_eq!((found.context, found.api), (Some(8192), Api::Chat));
 }
@@ -131,7 +144,8 @@ fn another_program_on_pythons_http_server_is_not_mlx_lm() {
     check(header, &[models], expected);
     let health = ("/health", r#"{"status":"ok"}"#);
     check(header, &[models, health], expected);
-    let unsigned = SIGNED.replace("0.32.2-0.32.4-Linux-6.18.44-x86_64-with-glibc2.36-x86_64", "fp_44709d6fcb");
+    let unsigned =
+        SIGNED.replace("0.32.2-0.32.4-Linux-6.18.44-x86_64-with-glibc2.36-x86_64", "fp_44709d6fcb");
     check(header, &[models, health, ("POST /v1/completions", &unsigned)], expected);
 }
 
@@ -146,6 +160,9 @@ fn what_the_caller_says_stands() {
 fn counters_are_summed_over_labels() {
     let text = "# TYPE vllm:prefix_cache_hits counter\nvllm:prefix_cache_queries_total{engine=\"0\",model_name=\"a b\"} 120.0\nvllm:prefix_cache_queries_total{engine=\"1\"} 30.0\nvllm:prefix_cache_hits_total{engine=\"0\"} 5\nvllm:kv_cache_usage_perc 0.25\nvllm:num_preemptions_total{} NaN\n";
     let found = parse_counters(text);
-    assert_eq!((found.prefix_queries, found.prefix_hits, found.cache_use), (Some(150.0), Some(5.0), Some(0.25)));
+    assert_eq!(
+        (found.prefix_queries, found.prefix_hits, found.cache_use),
+        (Some(150.0), Some(5.0), Some(0.25))
+    );
     assert_eq!((found.preemptions, found.drafted), (None, None));
 }

@@ -5,15 +5,16 @@ mod partial;
 mod search;
 
 use crate::exit::Exit;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use live::Live;
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{
-    Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo, SloMetric,
-    Stage,
+    Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo,
+    SloMetric, Stage,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
+use roofmark_ledger::record::Context;
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
@@ -131,7 +132,8 @@ fn parse_engine(text: &str) -> Result<ServerEngine, String> {
 
 fn parse_stage(text: &str) -> Result<Stage, String> {
     let stage = text.split_once(':').and_then(|(rate, length)| {
-        let stage = Stage { rate: RequestsPerSecond(rate.parse().ok()?), length: Seconds(length.parse().ok()?) };
+        let stage =
+            Stage { rate: RequestsPerSecond(rate.parse().ok()?), length: Seconds(length.parse().ok()?) };
         let within = |value: f64, most: f64| value > 0.0 && value <= most;
         (within(stage.rate.get(), 1e5) && within(stage.length.get(), 86_400.0)).then_some(stage)
     });
@@ -166,9 +168,9 @@ fn parse_slo(text: &str) -> Result<Slo, String> {
 }
 
 /// Runs the load test and prints it.
-pub fn run(args: &EndpointArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let url = args.endpoint.as_deref().context("failed to find a server: --endpoint is missing")?;
-    let roots = args.ca_file.as_ref().map(|path| read(path)).transpose()?;
+    let roots = args.ca_file.as_ref().map(read).transpose()?;
     let target = Target::new(url, key(args)?, roots.as_deref())?;
     let plans = plans(args)?;
     let api = args.completions.then_some(Api::Completions);
@@ -197,7 +199,7 @@ pub fn run(args: &EndpointArgs, json: bool) -> Result<Exit> {
     } else {
         sweep(run, args, &plans, &stop, &cell)?
     };
-    finish(run, args, json, stop.load(Ordering::Relaxed))
+    finish(run, args, json, stop.load(Ordering::Relaxed), place)
 }
 
 /// Set by the first Ctrl-C, which ends the cell and keeps its requests; the second one ends the program.
@@ -257,17 +259,20 @@ fn asked(args: &EndpointArgs, run: &LoadRun, plans: &[Plan]) -> String {
     format!("{:?} {} {:?} {:?} {plans:?}", args.endpoint, run.server.model, run.server.api, run.settings)
 }
 
-fn finish(mut run: LoadRun, args: &EndpointArgs, json: bool, stopped: bool) -> Result<Exit> {
+fn finish(
+    mut run: LoadRun,
+    args: &EndpointArgs,
+    json: bool,
+    stopped: bool,
+    place: &crate::ledger::Place,
+) -> Result<Exit> {
     let mut rows: Vec<LoadRow> = Vec::new();
-    let mut parts = Vec::new();
     for cell in &mut run.cells {
         let (row, doubts) = load::row(cell, &run.settings, &run.server);
-        parts.extend(load::parts(cell).into_iter().map(|(name, part)| {
-            (format!("{} {name}", row.arrival.label()), load::row(&part, &run.settings, &run.server).0)
-        }));
-        cell.doubts = doubts;
+        cell.doubts.extend(doubts);
         rows.push(row);
     }
+    let parts = load::part_rows(&run);
     // A record goes to other people, who need not know where the file lay.
     run.server.model = shown_model(&run.server.model).to_owned();
     let document = serde_json::json!({"run": run, "rows": rows, "parts": parts});
@@ -278,8 +283,9 @@ fn finish(mut run: LoadRun, args: &EndpointArgs, json: bool, stopped: bool) -> R
     if json {
         super::print(&document.to_string())?;
     } else {
-        super::print(&roofmark_report::load::screen(&run, &rows, &parts, knee(&rows)))?;
+        super::print(&roofmark_report::load::screen(&run, &rows, &parts, load::knee_of(&rows)))?;
     }
+    crate::ledger::keep_run(place, &run, Context::default());
     Ok(if rows.iter().all(|row| row.succeeded == 0) {
         Exit::Failure
     } else if stopped {
@@ -293,14 +299,6 @@ fn finish(mut run: LoadRun, args: &EndpointArgs, json: bool, stopped: bool) -> R
 fn shown_model(name: &str) -> &str {
     let is_path = name.starts_with(['/', '~']) || name.get(1..3) == Some(":\\");
     if is_path { name.rsplit(['/', '\\']).next().unwrap_or(name) } else { name }
-}
-
-fn knee(rows: &[LoadRow]) -> Option<u32> {
-    let point = |row: &LoadRow| match row.arrival {
-        Arrival::Closed { concurrency } => Some((concurrency, row.output_throughput?)),
-        _ => None,
-    };
-    load::knee(&rows.iter().filter_map(point).collect::<Vec<_>>())
 }
 
 /// Runs a cell on a thread of its own, so that talking to the terminal never delays a time stamp.
@@ -424,7 +422,7 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
     LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         client: roofmark_measure::state::host(std::path::Path::new("/")),
         server,
         settings: LoadSettings {

@@ -108,11 +108,15 @@ mod tests {
     #[test]
     fn a_line_counts_from_the_last_one() {
         let last = Reading { sent: 10, ended: 8, chunks: 100, ttft_micros: 8000, ttft_count: 8, failed: 0 };
-        let now = Reading { sent: 14, ended: 11, chunks: 350, ttft_micros: 38_000, ttft_count: 11, failed: 1 };
+        let now =
+            Reading { sent: 14, ended: 11, chunks: 350, ttft_micros: 38_000, ttft_count: 11, failed: 1 };
         assert_eq!(
             line(&last, &now, Duration::from_secs(2)),
             "11 done, 3 in flight, 125 chunks/s, ttft 10 ms, 1 failed"
         );
-        assert_eq!(line(&now, &now, Duration::from_secs(2)), "11 done, 3 in flight, 0 chunks/s, ttft -, 1 failed");
+        assert_eq!(
+            line(&now, &now, Duration::from_secs(2)),
+            "11 done, 3 in flight, 0 chunks/s, ttft -, 1 failed"
+        );
     }
 }
