@@ -1,6 +1,7 @@
 //! The screen of a load test.
 
 use crate::lines::{labelled, table};
+use roofmark_facts::catalog::{Answer, Support};
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{Arrival, FoundRate, Latency, LoadRow, LoadRun, Slo, Trouble};
 use roofmark_facts::units::plain;
@@ -177,17 +178,92 @@ pub fn brief(latency: &Latency) -> String {
     format!("p50 {} ms, p99 {} ms", millis(latency.p50), millis(latency.p99))
 }
 
-/// The support table: engine, machines, since when, and the evidence with its date.
+/// Engines beside each other in one block of the support table.
+const ENGINES_IN_BLOCK: usize = 4;
+
+/// The support table: classes of machines down, engines across, how and since when in each cell.
 #[must_use]
-pub fn engines(rows: &[&roofmark_facts::catalog::Support]) -> String {
+pub fn engine_table(rows: &[&Support]) -> String {
+    let mut engines: Vec<&str> = Vec::new();
+    let mut classes: Vec<&str> = Vec::new();
+    for row in rows {
+        if !engines.contains(&row.engine.as_str()) {
+            engines.push(&row.engine);
+        }
+        if !classes.contains(&row.machine_class.as_str()) {
+            classes.push(&row.machine_class);
+        }
+    }
+    let cell = |class: &str, engine: &str| {
+        let found = rows.iter().find(|row| row.machine_class == class && row.engine == engine);
+        found.map_or("-".to_owned(), |row| support_cell(row))
+    };
+    let block = |engines: &[&str]| {
+        let mut text = format!("{:<18}", "");
+        engines.iter().for_each(|engine| text += &format!("{engine:<15}"));
+        for class in &classes {
+            text += &format!("\n{class:<18}");
+            engines.iter().for_each(|engine| text += &format!("{:<15}", cell(class, engine)));
+        }
+        text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>()
+    };
+    let blocks: Vec<String> = engines.chunks(ENGINES_IN_BLOCK).map(block).collect();
+    let newest = rows.iter().map(|row| row.source.date.as_str()).max().unwrap_or_default();
+    let legend = format!(
+        "How an engine runs there and the date or build from which that is on record; `none`: on record that it \
+         does not; `-`: nothing on record. Newest evidence {newest}. `roofmark engines NAME` shows the evidence of \
+         an engine or a class of machines."
+    );
+    format!("{}\n{}", blocks.join("\n"), labelled("", &legend, 0))
+}
+
+fn support_cell(row: &Support) -> String {
+    match row.status.as_str() {
+        "none" => "none".to_owned(),
+        "experimental" => format!("trial {}", row.since.get(..7).unwrap_or(&row.since)),
+        status => format!("{status} {}", row.since.get(..7).unwrap_or(&row.since)),
+    }
+}
+
+/// The evidence: engine, machines, since when, the source with its date, and answers to common questions.
+#[must_use]
+pub fn engine_evidence(rows: &[&Support], answers: &[&Answer]) -> String {
     let mut text = String::new();
     for row in rows {
-        let backend = row.backend.as_deref().unwrap_or("-");
+        let backend = row.backend.as_deref().map_or(String::new(), |backend| format!(", {backend}"));
+        let head = format!("{} since {}{backend}", row.status, row.since);
+        text += &labelled(&format!("{} on {}", row.engine, row.machine_class), &head, 36);
+        text += &labelled("", &format!("{} ({})", row.source.title, row.source.date), 4);
+        if let Some(note) = &row.note {
+            text += &labelled("", note, 4);
+        }
+    }
+    for answer in answers {
         text += &format!(
-            "{:<14} {:<18} {:<12} since {}, {backend}\n",
-            row.engine, row.machine_class, row.status, row.since
+            "\n{}",
+            labelled("", &format!("{}? {} ({})", answer.question, answer.answer, answer.date), 0)
         );
-        text += &labelled("", &format!("{} ({})", row.source.title, row.source.date), 15);
+        for source in &answer.sources {
+            text += &labelled("", &format!("{} ({})", source.title, source.date), 4);
+        }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roofmark_facts::catalog::Catalog;
+
+    #[test]
+    fn the_support_table_fits_a_terminal_and_holds_every_engine() {
+        let catalog = Catalog::builtin();
+        let rows: Vec<&Support> = catalog.support.iter().collect();
+        let text = engine_table(&rows);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(rows.iter().all(|row| text.contains(&row.engine) && text.contains(&row.machine_class)));
+        let one: Vec<&Support> =
+            rows.iter().copied().filter(|row| row.machine_class == "apple").take(2).collect();
+        insta::assert_snapshot!(engine_table(&one), @"");
+    }
 }

@@ -1,6 +1,6 @@
 //! The screen of the two views of one model: inside the engine, and through its server.
 
-use crate::lines::{labelled, table};
+use crate::lines::labelled;
 use roofmark_facts::reconcile_record::{Balance, Reconciliation, UNEXPLAINED_MOST};
 use roofmark_facts::units::{Seconds, plain};
 
@@ -34,14 +34,16 @@ pub fn screen(record: &Reconciliation, balance: &Balance) -> String {
 fn part_table(balance: &Balance) -> String {
     let share = |time: Seconds| format!("{:.1} %", time.get() / balance.user.get() * 100.0);
     let row = |name: &str, time: Seconds, how: &str| {
-        [name.to_owned(), plain(time.get() * 1e3, 3), share(time), how.to_owned()]
+        let head = format!("{name:<12}{:>9}{:>9}", plain(time.get() * 1e3, 3), share(time));
+        labelled(&head, how, 32)
     };
-    let mut lines = vec![["one request", "ms", "share", "measured by"].map(str::to_owned)];
-    lines.push(row("engine", balance.engine, "prefill and decode calls"));
-    lines.extend(balance.parts.iter().map(|part| row(&part.name, part.time, &part.how)));
-    lines.push(row("unexplained", balance.rest, "what the parts leave open"));
-    lines.push(row("user", balance.user, "sending to last token"));
-    table(&lines, &[1, 2])
+    let mut text = format!("{:<12}{:>9}{:>9}  measured by\n", "one request", "ms", "share");
+    text += &row("engine", balance.engine, "its prefill and decode calls");
+    for part in &balance.parts {
+        text += &row(&part.name, part.time, &part.how);
+    }
+    text += &row("unexplained", balance.rest, "what the parts leave open");
+    text + &row("user", balance.user, "from sending to the last token")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::target::Target;
 use super::trace::TraceRow;
 use super::watch::Watch;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Exp, Gamma, Normal};
 use roofmark_facts::load_record::{
@@ -218,7 +219,9 @@ impl Source for Planned<'_> {
 /// Due times of an open loop, in nanoseconds.
 fn schedule(plan: &Plan, random: &mut SmallRng) -> Vec<Nanos> {
     if let Arrival::Trace { speed, .. } = plan.arrival {
-        return plan.trace.iter().map(|row| (row.at / speed * 1e9) as Nanos).collect();
+        let times = plan.trace.iter().map(|row| row.at / speed).take(plan.requests as usize);
+        let times = times.take_while(|at| plan.duration.is_none_or(|limit| *at < limit));
+        return times.map(|at| (at * 1e9) as Nanos).collect();
     }
     if let Arrival::Stages { steps } = &plan.arrival {
         return stage_schedule(steps, random);
@@ -274,7 +277,10 @@ pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRn
     let mut order = SmallRng::seed_from_u64(if shared { 0 } else { u64::from(nonce) });
     let mut left = words;
     while left > 0 {
-        for word in SENTENCES[order.random_range(0..SENTENCES.len())].split(' ').take(left) {
+        // Without putting back, so that prompts of one length differ little in their tokens.
+        let mut sentences: Vec<&str> = SENTENCES.to_vec();
+        sentences.shuffle(&mut order);
+        for word in sentences.iter().flat_map(|sentence| sentence.split(' ')).take(left) {
             text.push_str(word);
             text.push(' ');
             left -= 1;

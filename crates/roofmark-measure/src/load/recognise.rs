@@ -283,12 +283,14 @@ impl Source for Asked {
     fn ended(&mut self, _: &RequestRecord, _: Option<&str>) {}
 }
 
-/// Sends two prompts of known length for one token each and reads off how text turns into tokens.
+/// Prompts of the calibration in words: a few of each length, since words differ in their tokens.
+const WORDS: [u32; 6] = [32, 160, 32, 160, 32, 160];
+
+/// Sends prompts of known lengths for one token each and reads off how text turns into tokens.
 /// The default stands where the server counts no prompt tokens.
 pub fn ratio(target: &Target, server: &ServerFacts, seed: u64) -> Result<Ratio, LoadError> {
     let mut random = SmallRng::seed_from_u64(seed ^ 0x5eed);
-    let lengths = [40_u32, 160];
-    let jobs = lengths.iter().rev().map(|words| {
+    let jobs = WORDS.iter().map(|words| {
         let text = words_after_nonce(*words as usize, false, &mut random);
         let (path, body) = request_body(server, &text, 1, true);
         let bytes = target.request(path, Some(body.to_string().as_bytes()));
@@ -296,14 +298,18 @@ pub fn ratio(target: &Target, server: &ServerFacts, seed: u64) -> Result<Ratio, 
     });
     let mut source = Asked(jobs.collect());
     let driven = drive(target, Timeouts::default(), &mut source, &Watch::default(), Instant::now())?;
-    let counts: Vec<f64> =
-        driven.requests.iter().filter_map(|record| record.prompt_tokens.map(|count| count as f64)).collect();
-    let [few, many] = counts[..] else { return Ok(Ratio::default()) };
-    let per_word = (many - few) / f64::from(lengths[1] - lengths[0]);
+    let mean = |words: u32| {
+        let of = driven.requests.iter().filter(|record| record.prompt_nominal == words);
+        let counts: Vec<f64> = of.filter_map(|record| Some(record.prompt_tokens? as f64)).collect();
+        (!counts.is_empty()).then(|| counts.iter().sum::<f64>() / counts.len() as f64)
+    };
+    let (short, long) = (WORDS[0], WORDS[1]);
+    let Some((few, many)) = mean(short).zip(mean(long)) else { return Ok(Ratio::default()) };
+    let per_word = (many - few) / f64::from(long - short);
     if !(0.2..=10.0).contains(&per_word) {
         return Ok(Ratio::default());
     }
-    Ok(Ratio { overhead: few - per_word * f64::from(lengths[0]), per_word })
+    Ok(Ratio { overhead: few - per_word * f64::from(short), per_word })
 }
 
 #[cfg(test)]

@@ -44,15 +44,15 @@ impl Live {
             return;
         }
         let line = line(&self.last.1, &now, since);
-        let left = self.left(&now).map_or(String::new(), |left| format!(", {left:.0} s left"));
+        let left = self.left(&now).map_or(String::new(), |left| format!("{left:.0} s left, "));
         match &self.bar {
             Some(bar) => {
                 bar.set_length(1000);
                 bar.set_position((self.share(&now) * 1000.0) as u64);
                 bar.set_prefix(self.label.clone());
-                bar.set_message(format!("{line}{left}"));
+                bar.set_message(format!("{left}{line}"));
             }
-            None => eprintln!("{}: {line}{left}", self.label),
+            None => eprintln!("{}: {left}{line}", self.label),
         }
         self.last = (Instant::now(), now);
     }
@@ -83,7 +83,7 @@ fn planned(plan: &Plan) -> u64 {
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {bar:16} {msg}");
+    let style = ProgressStyle::with_template("{prefix} {bar:10} {wide_msg}");
     let bar = ProgressBar::new(1000);
     style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }
@@ -98,7 +98,7 @@ fn line(last: &Reading, now: &Reading, since: Duration) -> String {
     };
     let rate = (now.chunks - last.chunks) as f64 / since.as_secs_f64().max(1e-3);
     let failed = if now.failed > 0 { format!(", {} failed", now.failed) } else { String::new() };
-    format!("{} done, {} in flight, {rate:.0} chunks/s, ttft {ttft}{failed}", now.ended, now.sent - now.ended)
+    format!("{} done{failed}, {} in flight, {rate:.0} chunks/s, ttft {ttft}", now.ended, now.sent - now.ended)
 }
 
 #[cfg(test)]
@@ -112,11 +112,11 @@ mod tests {
             Reading { sent: 14, ended: 11, chunks: 350, ttft_micros: 38_000, ttft_count: 11, failed: 1 };
         assert_eq!(
             line(&last, &now, Duration::from_secs(2)),
-            "11 done, 3 in flight, 125 chunks/s, ttft 10 ms, 1 failed"
+            "11 done, 1 failed, 3 in flight, 125 chunks/s, ttft 10 ms"
         );
         assert_eq!(
             line(&now, &now, Duration::from_secs(2)),
-            "11 done, 3 in flight, 0 chunks/s, ttft -, 1 failed"
+            "11 done, 1 failed, 3 in flight, 0 chunks/s, ttft -"
         );
     }
 }
