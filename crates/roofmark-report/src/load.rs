@@ -264,6 +264,14 @@ mod tests {
         assert!(rows.iter().all(|row| text.contains(&row.engine) && text.contains(&row.machine_class)));
         let one: Vec<&Support> =
             rows.iter().copied().filter(|row| row.machine_class == "apple").take(2).collect();
-        insta::assert_snapshot!(engine_table(&one), @"");
+        insta::assert_snapshot!(engine_table(&one), @r"
+                          llama.cpp      ollama
+        apple             native 2023-06 native 2026-06
+
+        How an engine runs there and the date or build from which that is on record;
+        `none`: on record that it does not; `-`: nothing on record. Newest evidence
+        2026-06-11. `roofmark engines NAME` shows the evidence of an engine or a class
+        of machines.
+        ");
     }
 }

@@ -8,8 +8,9 @@ use roofmark_facts::units::{Seconds, plain};
 #[must_use]
 pub fn screen(record: &Reconciliation, balance: &Balance) -> String {
     let version = record.server.version.as_deref().unwrap_or("of unknown version");
+    let threads = if record.threads == 1 { "1 thread".into() } else { format!("{} threads", record.threads) };
     let mut text = labelled("model", &record.model, 10);
-    text += &labelled("engine", &format!("{}, {} threads", record.engine, record.threads), 10);
+    text += &labelled("engine", &format!("{}, {threads}", record.engine), 10);
     text += &labelled("server", &format!("{} {version}, the same settings", record.server.engine.slug()), 10);
     let tokens = format!("{} in, {} out", record.prompt_tokens, record.output_tokens);
     let rounds = format!("{tokens}; medians of {} rounds, both views in turns", record.rounds.len());
@@ -89,6 +90,23 @@ mod tests {
             rest: Seconds(0.019),
             rest_share: 0.0292,
         };
-        insta::assert_snapshot!(screen(&record, &balance), @"");
+        insta::assert_snapshot!(screen(&record, &balance), @r"
+        model     SmolLM2-135M-Instruct.Q4_1.gguf
+        engine    llama.cpp (llama-cpp-sys-2 0.1.161), 1 thread
+        server    llama-server b1-0c1e570, the same settings
+        request   128 in, 64 out; medians of 5 rounds, both views in turns
+
+        one request        ms    share  measured by
+        engine            600   92.3 %  its prefill and decode calls
+        tokenise            1    0.2 %  so
+        sampling           30    4.6 %  so
+        unexplained        19    2.9 %  what the parts leave open
+        user              650  100.0 %  from sending to the last token
+
+        rates     120 tok/s inside the engine while it generates; 98.4 tok/s for the
+                  user over the whole request
+        doubt     the unexplained rest is above 2 %: leave the machine alone and run
+                  more rounds (--reps)
+        ");
     }
 }
