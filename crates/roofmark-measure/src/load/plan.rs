@@ -431,6 +431,49 @@ mod tests {
         assert!((mean - 100.0).abs() < 2.0);
     }
 
+    fn facts_of(engine: ServerEngine) -> ServerFacts {
+        ServerFacts {
+            engine,
+            recognised_by: String::new(),
+            version: None,
+            model: "m".into(),
+            context: None,
+            slots: None,
+            api: if engine == ServerEngine::Ollama { Api::OllamaChat } else { Api::Chat },
+            tls: false,
+            loopback: true,
+        }
+    }
+
+    fn body(engine: ServerEngine) -> Value {
+        request_body(&facts_of(engine), "123456 The ferry", 8, true).1
+    }
+
+    #[test]
+    fn what_comes_before_the_nonce_is_not_served_from_a_cache() {
+        assert_eq!(body(ServerEngine::LlamaServer)["cache_prompt"], false);
+        for engine in [ServerEngine::Vllm, ServerEngine::Sglang] {
+            assert_eq!(body(engine)["cache_salt"], "123456");
+        }
+        // Unknown fields make some servers refuse a request.
+        for engine in [ServerEngine::OpenAi, ServerEngine::MlxLm, ServerEngine::LmStudio] {
+            let body = body(engine);
+            assert!(["cache_prompt", "cache_salt", "ignore_eos"].iter().all(|name| body.get(name).is_none()));
+        }
+    }
+
+    #[test]
+    fn a_conversation_alternates() {
+        let (_, body) = conversation_body(&facts_of(ServerEngine::OpenAi), &["a", "b", "c"], 8, false);
+        let roles: Vec<&str> = body["messages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|message| message["role"].as_str())
+            .collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
+    }
+
     #[test]
     fn no_two_prompts_share_their_first_word_unless_asked() {
         let mut random = SmallRng::seed_from_u64(1);

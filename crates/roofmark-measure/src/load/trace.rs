@@ -13,12 +13,15 @@ pub struct TraceRow {
     pub output: u32,
 }
 
+/// How a line of one form becomes a row.
+type Parse<'a> = dyn Fn(&str) -> Option<TraceRow> + 'a;
+
 /// Reads a trace, whose form shows in its first line; returns the form's name too.
 /// Rows without output (failed requests in BurstGPT) are left out.
 pub fn read(text: &str) -> Result<(&'static str, Vec<TraceRow>), LoadError> {
     let first = text.lines().next().unwrap_or_default().trim_start_matches('\u{feff}').to_ascii_lowercase();
     let columns = burst(&first);
-    let (form, parse): (_, &dyn Fn(&str) -> Option<TraceRow>) = if first.starts_with('{') {
+    let (form, parse): (_, &Parse<'_>) = if first.starts_with('{') {
         ("mooncake", &mooncake)
     } else if first.contains("contexttokens") {
         ("azure", &azure)
