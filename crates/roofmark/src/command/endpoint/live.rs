@@ -27,9 +27,10 @@ impl Live {
     pub fn new(plan: &Plan, number: usize, count: usize) -> Self {
         let duration = plan.duration.map(Duration::from_secs_f64);
         let now = Instant::now();
+        let label = format!("{number}/{count} load {}", plan.arrival.label());
         Self {
-            bar: std::io::stderr().is_terminal().then(bar),
-            label: format!("{number}/{count} load {}", plan.arrival.label()),
+            bar: std::io::stderr().is_terminal().then(|| bar().with_prefix(label.clone())),
+            label,
             requests: duration.is_none().then_some(planned(plan)),
             duration,
             begun: now,
@@ -49,7 +50,6 @@ impl Live {
             Some(bar) => {
                 bar.set_length(1000);
                 bar.set_position((self.share(&now) * 1000.0) as u64);
-                bar.set_prefix(self.label.clone());
                 bar.set_message(format!("{left}{line}"));
             }
             None => eprintln!("{}: {left}{line}", self.label),
