@@ -44,11 +44,13 @@ write_folder() {
     "$out/convert/bin/python" scripts/write-smollm2.py "$gguf" "$folder"
 }
 
+# A start function is run in the background and becomes the server, so that ending it ends the server.
+
 install_llama_server() {
     scripts/build-llama-server.sh "$out/llama-server" >/dev/null
 }
 start_llama_server() {
-    "$out/llama-server/llama-server" -m "$gguf" --host 127.0.0.1 --port "$1" --parallel 16 --ctx-size 16384
+    exec "$out/llama-server/llama-server" -m "$gguf" --host 127.0.0.1 --port "$1" --parallel 16 --ctx-size 16384
 }
 
 install_mlx_lm() {
@@ -56,7 +58,7 @@ install_mlx_lm() {
     venv mlx-lm "mlx[cpu]" mlx-lm
 }
 start_mlx_lm() {
-    HF_HUB_OFFLINE=1 "$out/mlx-lm/bin/mlx_lm.server" --model "$folder" --host 127.0.0.1 --port "$1"
+    HF_HUB_OFFLINE=1 exec "$out/mlx-lm/bin/mlx_lm.server" --model "$folder" --host 127.0.0.1 --port "$1"
 }
 
 # The wheel asks for a build of torch that the registry does not have; the plain one does.
@@ -79,7 +81,7 @@ PYTHON
     touch "$out/vllm/done"
 }
 start_vllm() {
-    VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 "$out/vllm/bin/python" \
+    VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 exec "$out/vllm/bin/python" \
         -m vllm.entrypoints.openai.api_server --model "$folder" --served-model-name smollm2 \
         --host 127.0.0.1 --port "$1" --enforce-eager --max-model-len 2048
 }
