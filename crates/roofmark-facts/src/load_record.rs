@@ -159,6 +159,9 @@ pub struct LoadSettings {
     pub shared_prefix: bool,
     /// Seed of lengths, prompts and arrivals.
     pub seed: u64,
+    /// Tokens around the text of a prompt, as calibrated: those of the chat template and of the nonce.
+    #[serde(default)]
+    pub template_tokens: Option<f64>,
     /// Latency targets.
     pub slos: Vec<Slo>,
     /// Latency of requests for one token, taken before the cells: what is not prefill.

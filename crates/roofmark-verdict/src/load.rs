@@ -370,7 +370,15 @@ fn prompt_doubts(
     let share =
         by_counter.filter(|_| fresh.len() == good.len()).unwrap_or(0.0).max(cached / prompts.max(1.0));
     if share > PREFIX_HITS_VOID && !settings.shared_prefix {
-        found.push(LoadDoubt::PrefixHits { share });
+        let template = settings.template_tokens.unwrap_or(0.0);
+        let is_template =
+            |request: &&RequestRecord| request.cached_tokens.is_some_and(|cached| cached as f64 <= template);
+        let only_template = by_counter.is_none() && fresh.iter().all(is_template);
+        found.push(if only_template {
+            LoadDoubt::TemplateCached { share }
+        } else {
+            LoadDoubt::PrefixHits { share }
+        });
     }
     found
 }
@@ -461,4 +469,115 @@ pub fn knee(points: &[(u32, TokensPerSecond)]) -> Option<u32> {
     });
     let reached = gains.count();
     (points.len() > 1).then(|| points[reached].0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roofmark_facts::load_record::{Api, ClientUse, ServerCounters, ServerEngine};
+
+    fn settings(template_tokens: Option<f64>) -> LoadSettings {
+        LoadSettings {
+            input_tokens: "100".into(),
+            output_tokens: "8".into(),
+            turns: 1,
+            think: Seconds(0.0),
+            ignore_eos: true,
+            shared_prefix: false,
+            seed: 1,
+            template_tokens,
+            slos: Vec::new(),
+            overhead: None,
+            check: None,
+            self_test: None,
+        }
+    }
+
+    fn server() -> ServerFacts {
+        ServerFacts {
+            engine: ServerEngine::MlxLm,
+            recognised_by: String::new(),
+            version: None,
+            model: "m".into(),
+            context: None,
+            slots: None,
+            api: Api::Chat,
+            tls: false,
+            loopback: true,
+        }
+    }
+
+    /// Requests of (turn, prompt tokens, cached tokens), one after the other.
+    fn cell(requests: &[(Option<(u32, u32)>, u64, u64)]) -> LoadCell {
+        let request = |(index, (turn, prompt, cached)): (usize, &(Option<(u32, u32)>, u64, u64))| {
+            let at = Seconds(index as f64);
+            RequestRecord {
+                scheduled: at,
+                sent: at,
+                first: Some(at + Seconds(0.1)),
+                last: Some(at + Seconds(0.5)),
+                ended: at + Seconds(0.5),
+                prompt_nominal: if turn.is_some_and(|(_, turn)| turn > 1) { 0 } else { 100 },
+                prompt_tokens: Some(*prompt),
+                cached_tokens: Some(*cached),
+                output_asked: 8,
+                output_tokens: Some(8.0),
+                token_source: Some(TokenSource::Server),
+                turn: *turn,
+                ..RequestRecord::default()
+            }
+        };
+        LoadCell {
+            arrival: Arrival::Closed { concurrency: 1 },
+            arrivals_end: Seconds(requests.len() as f64),
+            ended: Seconds(requests.len() as f64),
+            requests: requests.iter().enumerate().map(request).collect(),
+            client: ClientUse::default(),
+            counters: ServerCounters::default(),
+            interrupted: false,
+            doubts: Vec::new(),
+        }
+    }
+
+    /// Whether the row is void, and the doubts about its prompts.
+    fn judged(requests: &[(Option<(u32, u32)>, u64, u64)], template: Option<f64>) -> (bool, Vec<LoadDoubt>) {
+        let (row, doubts) = row(&cell(requests), &settings(template), &server());
+        let about_prompts = |doubt: &LoadDoubt| {
+            matches!(
+                doubt,
+                LoadDoubt::PrefixHits { .. } | LoadDoubt::TemplateCached { .. } | LoadDoubt::PromptCut { .. }
+            )
+        };
+        (row.void, doubts.into_iter().filter(about_prompts).collect())
+    }
+
+    #[test]
+    fn a_cached_template_is_said_and_a_cached_prompt_voids() {
+        let requests = [(None, 100, 24), (None, 100, 24)];
+        assert_eq!(judged(&requests, Some(37.0)), (false, vec![LoadDoubt::TemplateCached { share: 0.24 }]));
+        assert_eq!(judged(&requests, None), (true, vec![LoadDoubt::PrefixHits { share: 0.24 }]));
+        assert_eq!(
+            judged(&[(None, 100, 24), (None, 100, 80)], Some(37.0)),
+            (true, vec![LoadDoubt::PrefixHits { share: 0.52 }])
+        );
+    }
+
+    #[test]
+    fn a_conversation_may_have_its_own_history_cached_and_nothing_else() {
+        let first = (Some((1, 1)), 100, 0);
+        assert_eq!(judged(&[first, (Some((1, 2)), 220, 108)], None), (false, Vec::new()));
+        let (void, doubts) = judged(&[(Some((1, 1)), 100, 90), (Some((1, 2)), 220, 108)], None);
+        assert!(void && matches!(doubts[..], [LoadDoubt::PrefixHits { .. }]), "{doubts:?}");
+        let (void, doubts) = judged(&[first, (Some((1, 2)), 90, 0)], None);
+        assert!(void && matches!(doubts[..], [LoadDoubt::PromptCut { .. }]), "{doubts:?}");
+    }
+
+    #[test]
+    fn stages_are_parted_by_when_a_request_was_due() {
+        let stage = |rate: f64, length: f64| Stage { rate: RequestsPerSecond(rate), length: Seconds(length) };
+        let steps = vec![stage(1.0, 3.0), stage(1.0, 2.0)];
+        let cell = LoadCell { arrival: Arrival::Stages { steps }, ..cell(&[(None, 100, 0); 5]) };
+        let counts: Vec<usize> = parts(&cell).iter().map(|(_, part)| part.requests.len()).collect();
+        assert_eq!(counts, [3, 2]);
+    }
 }

@@ -16,7 +16,7 @@ use roofmark_facts::load_record::{
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_ledger::record::Context;
 use roofmark_measure::load::limits::Timeouts;
-use roofmark_measure::load::plan::{Lengths, Plan, run_cell};
+use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
 use roofmark_measure::load::watch::Watch;
 use roofmark_measure::load::{recognise, trace};
@@ -182,7 +182,7 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
         total: Duration::from_secs(args.timeout),
         ..Timeouts::default()
     };
-    let run = record(args, server);
+    let run = record(args, server, ratio);
     let cell = |run: &LoadRun, plan: &Plan, live: Live| {
         watched(&target, &run.server, &Plan { ratio, ..plan.clone() }, timeouts, &stop, live)
     };
@@ -256,7 +256,15 @@ fn sweep(
 
 /// What makes a sweep the same: the server, its model, and all that was asked for.
 fn asked(args: &EndpointArgs, run: &LoadRun, plans: &[Plan]) -> String {
-    format!("{:?} {} {:?} {:?} {plans:?}", args.endpoint, run.server.model, run.server.api, run.settings)
+    // What was measured before the sweep is another time another number.
+    let settings = LoadSettings {
+        template_tokens: None,
+        overhead: None,
+        check: None,
+        self_test: None,
+        ..run.settings.clone()
+    };
+    format!("{:?} {} {:?} {settings:?} {plans:?}", args.endpoint, run.server.model, run.server.api)
 }
 
 fn finish(
@@ -370,7 +378,7 @@ fn plans(args: &EndpointArgs) -> Result<Vec<Plan>> {
             seed: args.seed.wrapping_add(index as u64 * 7919),
             ignore_eos: true,
             shared_prefix: args.shared_prefix,
-            ratio: roofmark_measure::load::plan::Ratio::default(),
+            ratio: Ratio::default(),
             turns: args.turns,
             think: Duration::from_secs_f64(args.think),
         }
@@ -418,7 +426,7 @@ fn arrivals(args: &EndpointArgs) -> Result<(Vec<Arrival>, Vec<trace::TraceRow>)>
     Ok((args.rate.iter().map(of).collect::<Result<_>>()?, Vec::new()))
 }
 
-fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
+fn record(args: &EndpointArgs, server: ServerFacts, ratio: Ratio) -> LoadRun {
     LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
@@ -433,6 +441,7 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
             ignore_eos: true,
             shared_prefix: args.shared_prefix,
             seed: args.seed,
+            template_tokens: (ratio != Ratio::default()).then_some(ratio.overhead),
             slos: args.slo.clone(),
             overhead: None,
             check: None,
