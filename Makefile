@@ -5,6 +5,7 @@ CARGO ?= cargo
 BENCH ?=
 
 .PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-engines test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -25,6 +26,10 @@ needs:
 ## load a slice of every architecture of the catalog in the embedded engine
 test-arch: needs
 	scripts/test-arch.sh
+
+## load-test real servers on the CPU: llama-server, MLX-LM and vLLM (15 minutes and 7 GB the first time)
+test-engines: needs
+	scripts/test-engines.sh
 
 ## the Vulkan backend on Mesa's software driver: a code path, never a number to report
 test-vulkan:

@@ -9,3 +9,5 @@ pub mod check;
 pub mod cost;
 mod lines;
 pub mod load;
+pub mod probe;
+pub mod reconcile;
