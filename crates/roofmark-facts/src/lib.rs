@@ -25,6 +25,7 @@ pub mod probe_record;
 pub mod profile;
 pub mod quant;
 pub mod ranking;
+pub mod reconcile_record;
 pub mod records;
 pub mod shape;
 pub mod synth;

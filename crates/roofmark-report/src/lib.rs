@@ -14,3 +14,4 @@ mod lines;
 pub mod load;
 pub mod predict;
 pub mod probe;
+pub mod reconcile;

@@ -2,6 +2,7 @@
 
 mod progress;
 mod request;
+mod via_server;
 mod weights;
 
 use crate::exit::Exit;
@@ -74,6 +75,12 @@ pub struct BenchArgs {
     /// Run the whole model and its slices, and say how far apart they are.
     #[arg(long)]
     pub verify_slices: bool,
+    /// Run the model through its llama-server too and say where the difference goes.
+    #[arg(long, conflicts_with_all = ["endpoint", "verify_slices"])]
+    pub via_server: bool,
+    /// The llama-server program (default: the one on the PATH).
+    #[arg(long, value_name = "FILE", requires = "via_server")]
+    pub server_binary: Option<std::path::PathBuf>,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -116,6 +123,9 @@ pub enum Format {
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     if args.load.endpoint.is_some() {
         return super::endpoint::run(&args.load, json, place);
+    }
+    if args.via_server {
+        return via_server::run(args, json);
     }
     let root = Path::new("/");
     let host = state::host(root);
