@@ -116,7 +116,7 @@ fn a_sweep_that_was_stopped_goes_on() {
         bench(&server, data.path(), &options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let unfinished = data.path().join("unfinished");
     let begun = Instant::now();
-    while std::fs::read_dir(&unfinished).is_ok_and(|files| files.count() > 0) == false
+    while !std::fs::read_dir(&unfinished).is_ok_and(|files| files.count() > 0)
         && begun.elapsed() < Duration::from_secs(20)
     {
         std::thread::sleep(Duration::from_millis(5));
