@@ -4,7 +4,7 @@
 #
 #   scripts/test-engines.sh                     all of them: 15 minutes and 7 GB the first time, then 5 minutes
 #   scripts/test-engines.sh llama-server        one of them: llama-server, mlx-lm or vllm
-#   STREAMS=1,4 scripts/test-engines.sh         other concurrencies
+#   STREAMS=1,4 REQUESTS=20 TOKENS=8 scripts/test-engines.sh    for a busy machine; more requests than streams
 #   ROOFMARK=path scripts/test-engines.sh       with a program that is built already
 #
 # What is installed stays in target/engines. Nothing is asked of the network but the Python and Rust registries.
@@ -17,6 +17,8 @@ out=${CARGO_TARGET_DIR:-target}/engines
 mkdir -p "$out"
 out=$(realpath "$out")
 streams=${STREAMS:-1,2,4,8,16}
+requests=${REQUESTS:-32}
+tokens=${TOKENS:-32}
 gguf=$(scripts/fetch-smollm2.sh)
 folder=$out/smollm2-bf16
 server_pid=
@@ -108,7 +110,7 @@ sweep() { # NAME
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency 1 --requests 2 \
         --input-tokens 64 --output-tokens 8 >/dev/null 2>&1 || true
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency "$streams" \
-        --requests 32 --input-tokens 64 --output-tokens 32 --save "$out/$name.json" 2>"$out/$name.progress"
+        --requests "$requests" --input-tokens 64 --output-tokens "$tokens" --save "$out/$name.json" 2>"$out/$name.progress"
     python3 scripts/check-engine.py "$name" "$streams" "$out/$name.json"
     stop_server
 }

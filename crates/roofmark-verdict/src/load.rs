@@ -463,12 +463,11 @@ pub fn knee_of(rows: &[LoadRow]) -> Option<u32> {
 /// half of its share in throughput.
 #[must_use]
 pub fn knee(points: &[(u32, TokensPerSecond)]) -> Option<u32> {
-    let gains = points.windows(2).take_while(|pair| {
+    let bought = points.windows(2).rposition(|pair| {
         let more = f64::from(pair[1].0) / f64::from(pair[0].0) - 1.0;
         pair[1].1 / pair[0].1 - 1.0 >= 0.5 * more
     });
-    let reached = gains.count();
-    (points.len() > 1).then(|| points[reached].0)
+    (points.len() > 1).then(|| points[bought.map_or(0, |pair| pair + 1)].0)
 }
 
 #[cfg(test)]
@@ -570,6 +569,17 @@ mod tests {
         assert!(void && matches!(doubts[..], [LoadDoubt::PrefixHits { .. }]), "{doubts:?}");
         let (void, doubts) = judged(&[first, (Some((1, 2)), 90, 0)], None);
         assert!(void && matches!(doubts[..], [LoadDoubt::PromptCut { .. }]), "{doubts:?}");
+    }
+
+    #[test]
+    fn one_noisy_step_is_no_knee() {
+        let points = |rates: [f64; 5]| {
+            let at = [1, 2, 4, 8, 16].into_iter().zip(rates);
+            knee(&at.map(|(count, rate)| (count, TokensPerSecond(rate))).collect::<Vec<_>>())
+        };
+        assert_eq!(points([38.0, 54.0, 112.0, 177.0, 180.0]), Some(8));
+        assert_eq!(points([100.0, 110.0, 115.0, 116.0, 116.0]), Some(1));
+        assert_eq!(points([10.0, 20.0, 40.0, 80.0, 160.0]), Some(16));
     }
 
     #[test]
