@@ -12,7 +12,8 @@ fn main() -> Result<(), Error> {
     let mut words = std::env::args().skip(1);
     let place = Place::parse(&words.next().unwrap_or_else(|| "scale.db".into()));
     let runs: i64 = words.next().and_then(|text| text.parse().ok()).unwrap_or(1000);
-    let options = Options { place, durable: false, tool: "scale".into() };
+    let options =
+        Options { place, durable: false, patience: std::time::Duration::from_secs(60), tool: "scale".into() };
     let mut ledger = Ledger::open(options, Signer::from_seed(&[5; 32]))?;
     let start = ledger.head()?.sequence;
     let began = Instant::now();

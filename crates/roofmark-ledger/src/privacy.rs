@@ -211,7 +211,9 @@ impl Names {
 #[must_use]
 pub fn found(text: &str, identity: &Identity) -> Option<String> {
     let names = Names::of(identity);
-    let mut value: Value = serde_json::from_str(text).ok()?;
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return Some("a text that is not JSON".into());
+    };
     let before = value.clone();
     walk(&mut value, "", &names);
     difference(&before, &value, "")

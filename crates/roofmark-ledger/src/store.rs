@@ -12,11 +12,6 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Time that one call may take, waiting for a lock included.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Time that a SQLite writer waits for another.
-const LOCK_WAIT: &str = "PRAGMA busy_timeout = 10000";
-
 /// Where a ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -64,14 +59,15 @@ impl Place {
         }
     }
 
-    fn set_up(&self, durable: bool) -> &'static [&'static str] {
-        match (self, durable) {
-            (Self::Server(_), _) => &[],
-            (Self::File(_), true) => &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"],
-            (Self::File(_), false) => {
-                &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]
-            }
-        }
+    /// What a new connection is told. SQLite gives up waiting for a lock before the call does, to name the reason.
+    fn set_up(&self, durable: bool, patience: Duration) -> Vec<String> {
+        let Self::File(_) = self else { return Vec::new() };
+        let sync = if durable { "FULL" } else { "NORMAL" };
+        vec![
+            format!("PRAGMA busy_timeout = {}", patience.as_millis() * 2 / 3),
+            "PRAGMA journal_mode = WAL".to_owned(),
+            format!("PRAGMA synchronous = {sync}"),
+        ]
     }
 }
 
@@ -90,13 +86,17 @@ pub struct Store {
     /// Taken when the store is closed.
     connection: Option<AnyConnection>,
     place: Place,
+    /// Longest time of one call, waiting for a lock included.
+    patience: Duration,
 }
 
 /// A closed SQLite file holds everything in one file again.
 impl Drop for Store {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, connection.close()).await });
+            let _ = self
+                .runtime
+                .block_on(async { tokio::time::timeout(self.patience, connection.close()).await });
         }
     }
 }
@@ -107,21 +107,21 @@ fn closed(place: &Place) -> Error {
 
 impl Store {
     /// Connects. Of SQLite the file is made when absent, in write-ahead mode.
-    pub fn connect(place: Place, durable: bool) -> Result<Self, Error> {
+    pub fn connect(place: Place, durable: bool, patience: Duration) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| refused(&place, &error.to_string()))?;
         let address = place.address();
-        let connection = run(&runtime, &place, async {
+        let connection = run(&runtime, &place, patience, async {
             let mut connection = AnyConnection::connect(&address).await?;
-            for statement in place.set_up(durable) {
-                set_up(&mut connection, statement).await?;
+            for statement in place.set_up(durable, patience) {
+                set_up(&mut connection, &statement).await?;
             }
             Ok(connection)
         })?;
-        Ok(Self { runtime, connection: Some(connection), place })
+        Ok(Self { runtime, connection: Some(connection), place, patience })
     }
 
     /// Where it is.
@@ -134,12 +134,13 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
-        run(&self.runtime, &self.place, async {
+        self.read(async |connection| {
             let mut transaction = connection.begin().await?;
-            let done = work(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(done)
+            match work(&mut transaction).await {
+                Ok(done) => transaction.commit().await.map(|()| done).map_err(Failure::from),
+                // A transaction that is only dropped ends with the next call, and holds its locks until then.
+                Err(failure) => transaction.rollback().await.map_err(Failure::from).and(Err(failure)),
+            }
         })
     }
 
@@ -148,9 +149,8 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
         let begin = self.place.begin_alone();
-        run(&self.runtime, &self.place, async {
+        self.read(async |connection| {
             for statement in begin {
                 sqlx::query(*statement).execute(&mut *connection).await?;
             }
@@ -163,27 +163,32 @@ impl Store {
         })
     }
 
-    /// Runs `work` outside a transaction: for reading.
+    /// Runs `work` outside a transaction: for reading. A connection whose answer did not come in time is given up.
     pub fn read<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
-        run(&self.runtime, &self.place, work(connection))
+        let mut connection = self.connection.take().ok_or_else(|| closed(&self.place))?;
+        let done = run(&self.runtime, &self.place, self.patience, work(&mut connection));
+        if !matches!(done, Err(Error::Silent { .. })) {
+            self.connection = Some(connection);
+        }
+        done
     }
 }
 
 /// Changing to write-ahead mode does not wait for locks by itself: several processes may open a new file at once.
-async fn set_up(connection: &mut AnyConnection, statement: &'static str) -> Result<(), Failure> {
+async fn set_up(connection: &mut AnyConnection, statement: &str) -> Result<(), Failure> {
+    let query = || sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()));
     for wait in [10, 40, 160, 640, 2000] {
-        match sqlx::query(statement).execute(&mut *connection).await {
+        match query().execute(&mut *connection).await {
             Err(error) if error.to_string().contains("locked") => {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             other => return other.map(drop).map_err(Failure::from),
         }
     }
-    sqlx::query(statement).execute(connection).await?;
+    query().execute(connection).await?;
     Ok(())
 }
 
@@ -210,14 +215,15 @@ impl From<Error> for Failure {
 fn run<T>(
     runtime: &tokio::runtime::Runtime,
     place: &Place,
+    patience: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Error> {
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+    let done = runtime.block_on(async { tokio::time::timeout(patience, work).await });
     match done {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(Failure::Refused(error))) => Err(error),
         Ok(Err(Failure::Database(error))) => Err(refused(place, &error.to_string())),
-        Err(_) => Err(refused(place, &format!("no answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err(Error::Silent { place: place.shown(), seconds: patience.as_secs() }),
     }
 }
 

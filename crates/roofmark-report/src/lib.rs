@@ -7,5 +7,5 @@ pub mod catalog;
 pub mod ceiling;
 pub mod check;
 pub mod cost;
-mod lines;
+pub mod lines;
 pub mod load;

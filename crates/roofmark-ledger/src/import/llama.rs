@@ -137,7 +137,8 @@ fn subject(row: &Value) -> Subject {
         machine: gpu.or_else(|| text(row, "cpu_info")),
         backend: text(row, "backends"),
         engine: Some("llama.cpp".to_owned()),
-        version: text(row, "build_number").map(|number| format!("b{number}")),
+        // A build outside its repository calls itself number 0.
+        version: text(row, "build_number").filter(|number| number != "0").map(|number| format!("b{number}")),
         commit: text(row, "build_commit"),
         quant: file.as_deref().and_then(quant_of_file).or_else(|| kind.as_deref().and_then(quant_of_type)),
         model: file.map(|name| model_of_file(&name)).or(kind),
@@ -162,7 +163,7 @@ fn is_quant(part: &str) -> bool {
 }
 
 /// llama.cpp's description, such as `llama 8B Q4_K - Medium`, spelled as a label.
-fn quant_of_type(kind: &str) -> Option<String> {
+pub fn quant_of_type(kind: &str) -> Option<String> {
     let (stem, size) = kind.split_once(" - ").unwrap_or((kind, ""));
     let part = stem.split_whitespace().rev().find(|part| is_quant(part) || part.starts_with('Q'))?;
     Some(match size.chars().next() {

@@ -14,11 +14,12 @@ use roofmark_ledger::export::{self, Format};
 use roofmark_ledger::import;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::privacy;
-use roofmark_ledger::query::{Filter, Listed, Sort};
+use roofmark_ledger::query::{Filter, Listed, Name, Sort};
 use roofmark_ledger::record::{Entry, Record, Retraction};
 use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Draft, Kind, Ledger};
 use serde_json::json;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Arguments of `results`.
@@ -87,6 +88,9 @@ pub enum Action {
 /// Which records.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
+    /// What the record is.
+    #[arg(long, value_enum)]
+    pub kind: Option<KindArg>,
     #[arg(long)]
     pub machine: Option<String>,
     #[arg(long)]
@@ -116,7 +120,7 @@ pub struct FilterArgs {
 impl FilterArgs {
     fn filter(&self) -> Filter {
         Filter {
-            kind: None,
+            kind: self.kind.map(KindArg::kind),
             machine: self.machine.clone(),
             backend: self.backend.clone(),
             engine: self.engine.clone(),
@@ -127,6 +131,30 @@ impl FilterArgs {
             since: self.since.clone(),
             until: self.until.clone(),
             withdrawn: self.withdrawn,
+        }
+    }
+}
+
+/// Kinds of records.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KindArg {
+    Bench,
+    Probe,
+    Load,
+    Import,
+    Foreign,
+    Retraction,
+}
+
+impl KindArg {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Bench => Kind::Bench,
+            Self::Probe => Kind::Probe,
+            Self::Load => Kind::Load,
+            Self::Import => Kind::Import,
+            Self::Foreign => Kind::Foreign,
+            Self::Retraction => Kind::Retraction,
         }
     }
 }
@@ -224,24 +252,62 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
     };
     let found = ledger.list(filter, sort, limit, 0).map_err(shown)?;
     let lines: Vec<_> = found.iter().map(listed_json).collect();
-    let mut text =
-        format!("{:>5} {:12} {:10} {:>8} {:>8}  what\n", "#", "record", "date", "prefill", "decode");
+    let mut text = format!(
+        "{:>7} {:8} {:10} {:6} {:>7} {:>7}  what\n",
+        "#", "record", "date", "kind", "prefill", "decode"
+    );
     for line in &found {
-        let what: String = export::title(line).chars().take(30).collect();
-        let day: String = line.date.chars().take(10).collect();
-        text += &format!(
-            "{:>5} {:12} {day:10} {:>8} {:>8}  {what}{}\n",
+        let withdrawn = if line.withdrawn > 0 { "withdrawn: " } else { "" };
+        let _ = writeln!(
+            text,
+            "{:>7} {:.8} {:10} {:6} {:>7} {:>7}  {}",
             line.sequence,
             line.content.short(),
+            first(&line.date, 10),
+            first(&line.kind, 6),
             rate(line.prefill),
             rate(line.decode),
-            if line.withdrawn > 0 { " (withdrawn)" } else { "" }
+            first(&format!("{withdrawn}{}", export::title(line)), 29),
         );
     }
     if found.is_empty() {
-        text = "no record; `roofmark bench` makes one\n".into();
+        known_names(ledger, filter)?;
+        text = "no record fits; `roofmark bench` makes one\n".into();
     }
     report(json, &json!(lines), &text)
+}
+
+/// The first letters of a text.
+fn first(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// Refuses a name that the ledger does not know, with the nearest that it does.
+fn known_names(ledger: &mut Ledger, filter: &Filter) -> Result<()> {
+    let asked = [
+        ("--machine", &filter.machine, Name::Machine),
+        ("--backend", &filter.backend, Name::Backend),
+        ("--engine", &filter.engine, Name::Engine),
+        ("--model", &filter.model, Name::Model),
+        ("--quant", &filter.quant, Name::Quant),
+    ];
+    for (option, wanted, name) in asked {
+        let Some(wanted) = wanted else { continue };
+        let mut known = ledger.names(name).map_err(shown)?;
+        if known.contains(wanted) || known.is_empty() {
+            continue;
+        }
+        let distance = |known: &String| strsim::normalized_damerau_levenshtein(wanted, known);
+        known.sort_by(|left, right| distance(right).total_cmp(&distance(left)));
+        let nearest: Vec<String> =
+            known.iter().filter(|name| !name.is_empty()).take(4).map(|name| clean(name)).collect();
+        bail!(
+            "failed to filter: {option} `{}` is in no record; nearest: {}",
+            clean(wanted),
+            nearest.join(", ")
+        );
+    }
+    Ok(())
 }
 
 fn listed_json(line: &Listed) -> serde_json::Value {
@@ -249,7 +315,8 @@ fn listed_json(line: &Listed) -> serde_json::Value {
         "sequence": line.sequence, "content": line.content, "kind": line.kind, "origin": line.origin,
         "date": line.date, "machine": line.machine, "backend": line.backend, "engine": line.engine,
         "version": line.version, "model": line.model, "quant": line.quant, "cells": line.cells,
-        "prefill": line.prefill, "decode": line.decode, "withdrawn_by": line.withdrawn,
+        "prefill": line.prefill, "decode": line.decode, "withdrawn_by": (line.withdrawn > 0).then_some(line.withdrawn),
+        "foreign": line.foreign,
     })
 }
 
@@ -266,19 +333,22 @@ fn show(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     let body: serde_json::Value = serde_json::from_str(&record.body)?;
     let document = json!({ "listed": listed_json(&line), "header": record.header, "body": body });
     let mut text = format!(
-        "record {} (#{}), {} {}\n{}\nmeasured {}, recorded {}, signed by {}\n",
-        line.content,
+        "record {} of {}\nidentity {}\nmeasured {}, recorded {}\nsigned   by {}{}\n",
         line.sequence,
-        line.kind,
-        line.origin,
-        export::title(&line),
+        first(&format!("{}: {}", line.origin, export::title(&line)), 60),
+        line.content,
         line.date,
         record.header.recorded,
-        record.sealed.signer.fingerprint()
+        record.sealed.signer.fingerprint(),
+        if line.foreign { ", in another ledger" } else { "" },
     );
-    if line.withdrawn > 0 {
-        text += &format!("withdrawn by #{}\n", line.withdrawn);
+    if let Some(target) = record.header.points_at {
+        let _ = writeln!(text, "points   at {target}");
     }
+    if line.withdrawn > 0 {
+        let _ = writeln!(text, "withdrawn by record {}", line.withdrawn);
+    }
+    text += "\n";
     text += &shown_body(&record)?;
     report(json, &document, &text)
 }
