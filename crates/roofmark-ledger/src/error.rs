@@ -13,14 +13,6 @@ pub enum Error {
         /// What the database said, with what to do where that is known.
         reason: String,
     },
-    /// The store did not answer in time.
-    #[error("reach the ledger {place}: no answer within {seconds} s")]
-    Silent {
-        /// Address without its password, or path.
-        place: String,
-        /// How long was waited.
-        seconds: u64,
-    },
     /// The store was written by a newer Roofmark.
     #[error("open the ledger {place}: its schema is version {found}, this program knows up to {known}")]
     NewerSchema {
@@ -92,6 +84,6 @@ impl Error {
     /// Whether the record may be stored later: the store failed, not the record.
     #[must_use]
     pub fn is_store(&self) -> bool {
-        matches!(self, Self::Store { .. } | Self::Silent { .. } | Self::NewerSchema { .. })
+        matches!(self, Self::Store { .. } | Self::NewerSchema { .. })
     }
 }

@@ -51,6 +51,14 @@ impl Place {
         }
     }
 
+    /// Statement that begins a transaction which writes.
+    fn begin(&self) -> &'static [&'static str] {
+        match self {
+            Self::File(_) => &["BEGIN IMMEDIATE"],
+            Self::Server(_) => &["BEGIN"],
+        }
+    }
+
     /// Statements that begin a transaction which nobody else may run beside.
     fn begin_alone(&self) -> &'static [&'static str] {
         match self {
@@ -83,9 +91,10 @@ fn percent_encoded(path: &Path) -> String {
 /// A connection with the thread that drives it.
 pub struct Store {
     runtime: tokio::runtime::Runtime,
-    /// Taken when the store is closed.
+    /// Absent after a failure: a connection that failed is given up with all its locks, and the next call makes another.
     connection: Option<AnyConnection>,
     place: Place,
+    durable: bool,
     /// Longest time of one call, waiting for a lock included.
     patience: Duration,
 }
@@ -93,16 +102,8 @@ pub struct Store {
 /// A closed SQLite file holds everything in one file again.
 impl Drop for Store {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            let _ = self
-                .runtime
-                .block_on(async { tokio::time::timeout(self.patience, connection.close()).await });
-        }
+        self.give_up();
     }
-}
-
-fn closed(place: &Place) -> Error {
-    refused(place, "it is closed")
 }
 
 impl Store {
@@ -113,15 +114,38 @@ impl Store {
             .enable_all()
             .build()
             .map_err(|error| refused(&place, &error.to_string()))?;
-        let address = place.address();
-        let connection = run(&runtime, &place, patience, async {
+        let mut store = Self { runtime, connection: None, place, durable, patience };
+        let connection = store.connected()?;
+        store.connection = Some(connection);
+        Ok(store)
+    }
+
+    /// The connection at hand, or a new one.
+    fn connected(&mut self) -> Result<AnyConnection, Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let address = self.place.address();
+        let connecting = async {
             let mut connection = AnyConnection::connect(&address).await?;
-            for statement in place.set_up(durable, patience) {
+            for statement in self.place.set_up(self.durable, self.patience) {
                 set_up(&mut connection, &statement).await?;
             }
             Ok(connection)
-        })?;
-        Ok(Self { runtime, connection: Some(connection), place, patience })
+        };
+        self.within_patience(connecting).map_err(|failure| failure.into_error(&self.place))
+    }
+
+    fn within_patience<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let done = self.runtime.block_on(async { tokio::time::timeout(self.patience, work).await });
+        done.unwrap_or(Err(Failure::Silent(self.patience)))
+    }
+
+    fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let closing = async { tokio::time::timeout(self.patience, connection.close()).await };
+            let _ = self.runtime.block_on(closing);
+        }
     }
 
     /// Where it is.
@@ -134,14 +158,7 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        self.read(async |connection| {
-            let mut transaction = connection.begin().await?;
-            match work(&mut transaction).await {
-                Ok(done) => transaction.commit().await.map(|()| done).map_err(Failure::from),
-                // A transaction that is only dropped ends with the next call, and holds its locks until then.
-                Err(failure) => transaction.rollback().await.map_err(Failure::from).and(Err(failure)),
-            }
-        })
+        self.between(self.place.begin(), work)
     }
 
     /// The same for changes of the schema, which nobody else may run beside.
@@ -149,31 +166,46 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let begin = self.place.begin_alone();
+        self.between(self.place.begin_alone(), work)
+    }
+
+    /// The statements are written out: sqlx's transactions count on a database that never ends one by itself, as SQLite
+    /// does when its disk is full, and would then take a part of the next transaction for its end.
+    fn between<T>(
+        &mut self,
+        begin: &'static [&'static str],
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         self.read(async |connection| {
             for statement in begin {
                 sqlx::query(*statement).execute(&mut *connection).await?;
             }
             let done = work(connection).await;
-            let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            let ended = sqlx::query(end).execute(&mut *connection).await;
-            let done = done?;
-            ended?;
-            Ok(done)
+            let end = match &done {
+                Ok(_) => "COMMIT",
+                Err(Failure::Refused(_)) => "ROLLBACK",
+                // The connection is given up, and the transaction with it.
+                Err(_) => return done,
+            };
+            sqlx::query(end).execute(&mut *connection).await?;
+            done
         })
     }
 
-    /// Runs `work` outside a transaction: for reading. A connection whose answer did not come in time is given up.
+    /// Runs `work` outside a transaction: for reading.
     pub fn read<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let mut connection = self.connection.take().ok_or_else(|| closed(&self.place))?;
-        let done = run(&self.runtime, &self.place, self.patience, work(&mut connection));
-        if !matches!(done, Err(Error::Silent { .. })) {
-            self.connection = Some(connection);
-        }
-        done
+        let mut connection = self.connected()?;
+        let done = self.within_patience(work(&mut connection));
+        self.connection = Some(connection);
+        done.map_err(|failure| {
+            if !matches!(failure, Failure::Refused(_)) {
+                self.give_up();
+            }
+            failure.into_error(&self.place)
+        })
     }
 }
 
@@ -196,8 +228,20 @@ async fn set_up(connection: &mut AnyConnection, statement: &str) -> Result<(), F
 pub enum Failure {
     /// The database failed.
     Database(sqlx::Error),
+    /// The database did not answer in this time.
+    Silent(Duration),
     /// The record is refused.
     Refused(Error),
+}
+
+impl Failure {
+    fn into_error(self, place: &Place) -> Error {
+        match self {
+            Self::Database(error) => refused(place, &error.to_string()),
+            Self::Silent(patience) => refused(place, &format!("no answer within {} s", patience.as_secs())),
+            Self::Refused(error) => error,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Failure {
@@ -209,21 +253,6 @@ impl From<sqlx::Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Refused(error)
-    }
-}
-
-fn run<T>(
-    runtime: &tokio::runtime::Runtime,
-    place: &Place,
-    patience: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Error> {
-    let done = runtime.block_on(async { tokio::time::timeout(patience, work).await });
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(Failure::Refused(error))) => Err(error),
-        Ok(Err(Failure::Database(error))) => Err(refused(place, &error.to_string())),
-        Err(_) => Err(Error::Silent { place: place.shown(), seconds: patience.as_secs() }),
     }
 }
 

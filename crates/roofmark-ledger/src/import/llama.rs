@@ -141,7 +141,7 @@ fn subject(row: &Value) -> Subject {
         version: text(row, "build_number").filter(|number| number != "0").map(|number| format!("b{number}")),
         commit: text(row, "build_commit"),
         quant: file.as_deref().and_then(quant_of_file).or_else(|| kind.as_deref().and_then(quant_of_type)),
-        model: file.map(|name| model_of_file(&name)).or(kind),
+        model: file.map(|name| model_of_file(&name)).or_else(|| kind.map(|kind| model_of_type(&kind))),
         size: number(row, "model_size").map(Bytes),
         ..Subject::default()
     }
@@ -170,6 +170,13 @@ pub fn quant_of_type(kind: &str) -> Option<String> {
         Some(letter) => format!("{part}_{letter}"),
         None => part.to_owned(),
     })
+}
+
+/// The same without its quantization.
+fn model_of_type(kind: &str) -> String {
+    let stem = kind.split(" - ").next().unwrap_or(kind);
+    let words = stem.split_whitespace().take_while(|part| !is_quant(part) && !part.starts_with('Q'));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn model_of_file(name: &str) -> String {

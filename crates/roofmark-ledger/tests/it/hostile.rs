@@ -100,7 +100,7 @@ fn numbers_that_cannot_be_are_refused() {
         with("/cells/0/rate", Value::Null).replace("\"samples\":[]", "\"samples\":[null]"),
         "null",
     );
-    check(header(2), spelled("\"prompt\":null", "\"prompt\":99999999999999999999999999"), "prompt");
+    check(header(2), spelled("\"prompt\":null", "\"prompt\":99999999999999999999999999"), "expected u64");
     check(header(2), spelled("\"prompt\":null", "\"prompt\":-1"), "invalid");
 }
 

@@ -71,26 +71,69 @@ fn check(name: &str, form: Form, expected: &str) {
     assert_eq!(found.trim(), expected.trim(), "{name}:\n{found}");
 }
 
+/// What each file says, file by file.
+const EXPECTED: &str = include_str!("foreign/expected.txt");
+
 #[test]
 fn each_form_of_each_tool() {
-    for (name, form, expected) in EXPECTED {
-        check(name, *form, expected);
+    let forms = [
+        ("llama-bench.json", Form::LlamaBenchJson),
+        ("llama-bench.jsonl", Form::LlamaBenchJsonl),
+        ("llama-bench.csv", Form::LlamaBenchCsv),
+        ("llama-bench.md", Form::LlamaBenchMarkdown),
+        ("llama-bench.sql", Form::LlamaBenchSql),
+        ("llama-batched-bench.jsonl", Form::BatchedBenchJsonl),
+        ("llama-batched-bench.md", Form::BatchedBenchMarkdown),
+        ("vllm-bench.json", Form::VllmServe),
+        ("guidellm.json", Form::Guidellm),
+        ("aiperf.json", Form::AiperfJson),
+        ("aiperf.csv", Form::AiperfCsv),
+        ("llama-benchy.json", Form::LlamaBenchy),
+        ("localscore.json", Form::LocalScore),
+    ];
+    let expected: Vec<(&str, &str)> =
+        EXPECTED.split("== ").skip(1).filter_map(|part| part.split_once('\n')).collect();
+    assert_eq!(expected.len(), forms.len());
+    for ((name, form), (expected_name, expected)) in forms.into_iter().zip(expected) {
+        assert_eq!(name, expected_name);
+        check(name, form, expected);
     }
 }
 
-const EXPECTED: &[(&str, Form, &str)] = &[];
-
 #[test]
-#[ignore = "prints"]
-fn print_all() {
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name == "README.md" {
-            continue;
-        }
-        match read(None, &name, &bytes(&name)) {
-            Ok(seen) => println!("== {name}\n{}", text(&seen)),
-            Err(error) => println!("== {name}\nERR {error}"),
+fn nothing_private_of_a_foreign_file_is_taken_over() {
+    for (name, secret) in
+        [("llama-bench.json", "/home/ann"), ("guidellm.json", "127.0.0.1"), ("aiperf.json", "/home/ann")]
+    {
+        let bytes = bytes(name);
+        assert!(String::from_utf8_lossy(&bytes).contains(secret), "{name} holds it");
+        let seen = read(None, name, &bytes).expect("it reads");
+        let all = serde_json::to_string(&seen).expect("JSON");
+        for secret in [secret, "/home/", "messages", "http://"] {
+            assert!(!all.contains(secret), "{name}: {secret} in {all}");
         }
     }
+}
+
+#[test]
+fn a_file_that_lies_is_refused_whole() {
+    for (name, from, to, reason) in [
+        ("llama-bench.json", "\"avg_ts\": 462.172911", "\"avg_ts\": -1", "cannot be"),
+        ("llama-bench.json", "\"avg_ts\": 462.172911", "\"avg_ts\": \"many\"", "no number"),
+        ("llama-bench.jsonl", "\"n_gen\": 0", "\"n_gen\": -3", "no count"),
+        ("llama-bench.csv", "\"462.634850\"", "\"inf\"", "cannot be"),
+        ("llama-bench.sql", "VALUES (", "VALUES ('one more', ", "columns but"),
+        ("llama-benchy.json", "52.58518181584318", "null", "mean"),
+        ("vllm-bench.json", "67.024787632542", "1e999", "out of range"),
+        ("guidellm.json", "\"metrics\"", "\"nothing\"", "metrics is missing"),
+        ("localscore.json", "10012.5", "-10012.5", "cannot be"),
+    ] {
+        let text = String::from_utf8(bytes(name)).expect("UTF-8");
+        assert!(text.contains(from), "{name} has no {from}");
+        let error = read(None, name, text.replacen(from, to, 1).as_bytes()).expect_err(name).to_string();
+        assert!(error.contains(reason) && error.contains(name), "{name}: {error}\nlacks: {reason}");
+    }
+    let error = read(None, "a.txt", b"dear diary").expect_err("no form").to_string();
+    assert!(error.contains("its form is not known; known forms: bundle, llama-bench json"), "{error}");
+    assert!(read(None, "a.bin", b"\xff\xfe").expect_err("no text").to_string().contains("not UTF-8"));
 }
