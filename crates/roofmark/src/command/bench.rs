@@ -155,7 +155,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
         tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),

@@ -330,7 +330,7 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
     LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         client: roofmark_measure::state::host(std::path::Path::new("/")),
         server,
         settings: LoadSettings {
