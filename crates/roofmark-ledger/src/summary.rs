@@ -6,6 +6,7 @@ use crate::key::PublicKey;
 use crate::observation::{Observation, ObservedCell, Timed};
 use crate::record::{ENTRY, Entry, Kind, Measured, Record, Retraction};
 use roofmark_facts::load_record::{Arrival, FORMAT as LOAD, LoadRow, LoadRun};
+use roofmark_facts::probe_record::{FORMAT as PROBE, ProbeRecord};
 use roofmark_facts::records::{FORMAT as BENCH, Host, Origin, Phase, Row, Run};
 use roofmark_facts::units::TokensPerSecond;
 
@@ -79,6 +80,7 @@ impl Summary {
         let mut summary = match source.header.kind {
             Kind::Bench => of_bench(source)?,
             Kind::Load => of_load(source)?,
+            Kind::Probe => of_probe(source)?,
             Kind::Retraction => of_retraction(source)?,
             _ => of_observation(source)?,
         };
@@ -185,6 +187,14 @@ fn of_load(record: &Record) -> Result<Summary, Error> {
         cells,
         ..Summary::bare(record)
     })
+}
+
+/// A probe holds no rates of a model.
+fn of_probe(record: &Record) -> Result<Summary, Error> {
+    let entry: Entry<ProbeRecord> = entry(record)?;
+    known_form(record, &entry.run.format, PROBE)?;
+    let (date, machine) = (date(record, &entry.run.date)?, machine(&entry.run.machine));
+    Ok(Summary { date, machine, ..Summary::bare(record) })
 }
 
 /// Rates of a closed loop; in an open one the caller sets the rate, so that it says nothing of the server's speed.

@@ -38,7 +38,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
-        Command::Probe(command) => probe::run(&command, args.json),
+        Command::Probe(command) => probe::run(&command, args.json, &place),
         Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json),

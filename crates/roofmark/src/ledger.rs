@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::{Host, Run};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::{KnownKeys, Signer};
@@ -138,6 +139,17 @@ impl Measurement for LoadRun {
 
     fn host(&self) -> &Host {
         &self.client
+    }
+}
+
+impl Measurement for ProbeRecord {
+    /// A probe publishes what it observed: nothing is derived from it.
+    fn statistics(&self) -> Result<String> {
+        Ok("[]".to_owned())
+    }
+
+    fn host(&self) -> &Host {
+        &self.machine
     }
 }
 

@@ -7,6 +7,7 @@ use crate::ledger::{self, Measurement, Place, shown};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use roofmark_facts::load_record::{LoadRow, LoadRun};
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::Run;
 use roofmark_facts::units::{TokensPerSecond, significant};
 use roofmark_ledger::bundle;
@@ -363,6 +364,10 @@ fn shown_body(record: &Record) -> Result<String> {
             let entry: Entry<LoadRun> = serde_json::from_str(&record.body)?;
             let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
             roofmark_report::load::screen(&entry.run, &rows)
+        }
+        Kind::Probe => {
+            let entry: Entry<ProbeRecord> = serde_json::from_str(&record.body)?;
+            roofmark_report::probe::screen(&entry.run)
         }
         Kind::Retraction => {
             let retraction: Retraction = serde_json::from_str(&record.body)?;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use physics::Judged;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::{Row, Run};
 use roofmark_ledger::bundle;
 use roofmark_ledger::key::PublicKey;
@@ -107,7 +108,8 @@ fn judge(record: &Record, counts: &mut Counts) -> Vec<String> {
     match record.header.kind {
         Kind::Bench => judge_bench(record, counts),
         Kind::Load => recomputed::<LoadRun>(record, counts).err().into_iter().collect(),
-        Kind::Import | Kind::Probe => judge_observation(record, counts),
+        Kind::Probe => readable_probe(record, counts).err().into_iter().collect(),
+        Kind::Import => judge_observation(record, counts),
         Kind::Foreign | Kind::Retraction => Vec::new(),
     }
 }
@@ -123,6 +125,14 @@ fn recomputed<R: Measurement>(record: &Record, counts: &mut Counts) -> Result<En
         }
         _ => Err("its statistics do not follow from its samples".into()),
     }
+}
+
+/// A probe: observations, of which nothing is derived.
+fn readable_probe(record: &Record, counts: &mut Counts) -> Result<(), String> {
+    let read = serde_json::from_str::<Entry<ProbeRecord>>(&record.body);
+    read.map_err(|error| format!("it cannot be read: {error}"))?;
+    counts.without_samples += 1;
+    Ok(())
 }
 
 fn judge_bench(record: &Record, counts: &mut Counts) -> Vec<String> {
