@@ -69,14 +69,14 @@ fn write(path: &Path, text: &str) -> String {
 #[test]
 fn a_result_is_taken_in_followed_and_handed_on() {
     let ann = User::new();
-    for at in 0..10_u32 {
-        let level = if at < 5 { 150.0 } else { 196.5 } + f64::from(at % 3) / 10.0;
+    for at in 0..16_u32 {
+        let level = if at < 8 { 150.0 } else { 196.5 } + f64::from(at % 3) / 10.0;
         let text =
             llama_bench(7000 + 60 * at, &format!("2026-03-{:02}", at + 1), [level, level + 0.2, level - 0.2]);
         ann.screen(&["results", "import", &write(&ann.path("bench.json"), &text)]);
     }
     let list = ann.json(&["results", "list"]);
-    assert_eq!((list.as_array().map(Vec::len), &list[0]["quant"]), (Some(10), &Value::from("Q4_K_M")));
+    assert_eq!((list.as_array().map(Vec::len), &list[0]["quant"]), (Some(16), &Value::from("Q4_K_M")));
     assert!(ann.screen(&["results", "list", "--sort", "decode"]).contains("Llama-3.1-8B Q4_K_M"));
     assert!(ann.screen(&["results", "show", "latest"]).contains("missing"));
     let error = ann.refused(&["results", "list", "--machine", "RTX 5080"]);
@@ -88,7 +88,7 @@ fn a_result_is_taken_in_followed_and_handed_on() {
     assert!(ann.screen(&["results", "compare", "1", "latest"]).contains("decode 128"));
     let trend = ann.json(&["results", "trend", "latest"]);
     let change = &trend[0]["changes"][0];
-    assert_eq!((&change["from"], &change["to"]), (&"b7240".into(), &"b7300".into()), "{trend}");
+    assert_eq!((&change["from"], &change["to"]), (&"b7420".into(), &"b7480".into()), "{trend}");
     assert!((change["ratio"].as_f64().unwrap() - 1.31).abs() < 0.01, "{trend}");
     assert!(ann.screen(&["results", "trend", "latest"]).contains("+31 %"));
 
@@ -103,8 +103,8 @@ fn a_result_is_taken_in_followed_and_handed_on() {
     assert!(bob.screen(&["verify", "--all"]).contains("sound, 2 records"));
 
     ann.screen(&["results", "retract", "latest", "--reason", "the fan was off"]);
-    assert_eq!(ann.json(&["results", "list"]).as_array().map(Vec::len), Some(9));
-    assert!(ann.screen(&["results", "show", "10"]).contains("withdrawn by record 11"));
+    assert_eq!(ann.json(&["results", "list"]).as_array().map(Vec::len), Some(15));
+    assert!(ann.screen(&["results", "show", "16"]).contains("withdrawn by record 17"));
     assert!(ann.refused(&["results", "recompute", "1"]).contains("holds no samples of Roofmark's own"));
 }
 

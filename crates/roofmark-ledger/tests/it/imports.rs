@@ -130,7 +130,7 @@ fn a_file_that_lies_is_refused_whole() {
     ] {
         let text = String::from_utf8(bytes(name)).expect("UTF-8");
         assert!(text.contains(from), "{name} has no {from}");
-        let error = read(None, name, text.replacen(from, to, 1).as_bytes()).expect_err(name).to_string();
+        let error = read(None, name, text.replace(from, to).as_bytes()).expect_err(name).to_string();
         assert!(error.contains(reason) && error.contains(name), "{name}: {error}\nlacks: {reason}");
     }
     let error = read(None, "a.txt", b"dear diary").expect_err("no form").to_string();

@@ -19,6 +19,7 @@ use roofmark_ledger::query::{Filter, Listed, Name, Sort};
 use roofmark_ledger::record::{Entry, Record, Retraction};
 use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Draft, Kind, Ledger};
+use roofmark_report::lines::{labelled, table};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -268,7 +269,7 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
             first(&line.kind, 6),
             rate(line.prefill),
             rate(line.decode),
-            first(&format!("{withdrawn}{}", export::title(line)), 29),
+            first(&format!("{withdrawn}{}", export::title(line)), 28),
         );
     }
     if found.is_empty() {
@@ -378,26 +379,30 @@ fn shown_body(record: &Record) -> Result<String> {
 }
 
 fn observed(seen: &Observation) -> String {
-    let mut text = String::new();
-    for cell in &seen.cells {
-        let count = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
-        text += &format!(
-            "  {:9} prompt {:>6} generated {:>6} depth {:>6} batch {:>3}  {} tok/s\n",
-            cell.timed.name(),
+    let count = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
+    let mut rows = vec![["", "prompt", "generated", "depth", "batch", "tok/s"].map(str::to_owned)];
+    rows.extend(seen.cells.iter().map(|cell| {
+        [
+            cell.timed.name().to_owned(),
             count(cell.prompt),
             count(cell.generated),
             count(cell.depth),
             count(cell.batch),
-            rate(cell.rate)
-        );
+            rate(cell.rate),
+        ]
+    }));
+    let mut text = table(&rows, &[1, 2, 3, 4, 5]) + "\n";
+    let origin = &seen.origin;
+    let from = [&origin.form, &origin.title, &origin.url, &origin.locator];
+    let from = from.into_iter().filter(|part| !part.is_empty()).map(|part| clean(part));
+    let doubts = seen.cells.iter().flat_map(|cell| &cell.doubts).map(|doubt| clean(doubt));
+    text += &labelled("from", &from.collect::<Vec<_>>().join(", "), 9);
+    for (label, said) in [("missing", seen.missing.join(", ")), ("notes", clean(&seen.notes))] {
+        if !said.is_empty() {
+            text += &labelled(label, &said, 9);
+        }
     }
-    text += &format!(
-        "from {} {} {}\n",
-        clean(&seen.origin.form),
-        clean(&seen.origin.locator),
-        clean(&seen.origin.url)
-    );
-    text + &format!("missing: {}\n", seen.missing.join(", "))
+    doubts.fold(text, |text, doubt| text + &labelled("doubt", &doubt, 9))
 }
 
 fn recompute(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
