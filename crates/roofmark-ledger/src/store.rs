@@ -278,14 +278,27 @@ pub struct Question {
     values: Vec<Value>,
 }
 
-enum Value {
+/// A value of a question.
+pub enum Value {
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(i64),
+    /// A whole number, or none.
+    Count(Option<i64>),
+    /// A rate, or none.
+    Rate(Option<f64>),
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 
@@ -308,23 +321,39 @@ impl Question {
     }
 
     /// Adds a value as the next parameter.
-    #[expect(private_bounds, reason = "callers have texts and numbers")]
     pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
         self.text.push_str(&format!("${}", self.values.len()));
         self
     }
 
+    /// Adds a row of values between brackets, after a comma where it is not the first.
+    pub fn row(&mut self, values: impl IntoIterator<Item = Value>) -> &mut Self {
+        self.push(if self.values.is_empty() { " (" } else { ", (" });
+        for (at, value) in values.into_iter().enumerate() {
+            self.push(if at == 0 { "" } else { ", " }).bind(value);
+        }
+        self.push(")")
+    }
+
+    fn query(self) -> sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(self.text));
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+            Value::Count(count) => query.bind(count),
+            Value::Rate(rate) => query.bind(rate),
+        })
+    }
+
     /// All rows of the answer.
     pub async fn all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, Failure> {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(self.text));
-        for value in self.values {
-            query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        Ok(query.fetch_all(connection).await?)
+        Ok(self.query().fetch_all(connection).await?)
+    }
+
+    /// Runs it; the number of rows that it wrote.
+    pub async fn run(self, connection: &mut AnyConnection) -> Result<u64, Failure> {
+        Ok(self.query().execute(connection).await?.rows_affected())
     }
 }
 

@@ -135,9 +135,11 @@ async fn fill(connection: &mut AnyConnection) -> Result<(), Failure> {
         .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = column(last, 0)?;
+        let mut summaries = Vec::with_capacity(rows.len());
         for row in &rows {
             let record = Record::open(stored(row)?.sealed()?)?;
-            index(connection, record.header.sequence, &Summary::of(&record)?).await?;
+            summaries.push((record.header.sequence, Summary::of(&record)?));
         }
+        index(connection, &summaries).await?;
     }
 }
