@@ -59,6 +59,28 @@ const MIGRATIONS: &[Migration] = &[
         ],
         index: true,
     },
+    // Indexes that end with the order of the lists, so that a page is read and not sorted for.
+    Migration {
+        statements: &[
+            "DROP INDEX entries_by_date",
+            "DROP INDEX entries_by_machine",
+            "DROP INDEX entries_by_model",
+            "DROP INDEX entries_by_engine",
+            "DROP INDEX entries_by_quant",
+            "DROP INDEX entries_by_decode",
+            "DROP INDEX entries_by_kind",
+            "CREATE INDEX entries_by_date ON entries (date, sequence)",
+            "CREATE INDEX entries_by_machine ON entries (machine, date, sequence)",
+            "CREATE INDEX entries_by_machine_model ON entries (machine, model, date, sequence)",
+            "CREATE INDEX entries_by_model ON entries (model, date, sequence)",
+            "CREATE INDEX entries_by_engine ON entries (engine, date, sequence)",
+            "CREATE INDEX entries_by_quant ON entries (quant, date, sequence)",
+            "CREATE INDEX entries_by_kind ON entries (kind, date, sequence)",
+            "CREATE INDEX entries_by_decode ON entries ((COALESCE(decode, -1)), sequence)",
+            "CREATE INDEX entries_by_prefill ON entries ((COALESCE(prefill, -1)), sequence)",
+        ],
+        index: false,
+    },
 ];
 
 /// The newest version.

@@ -52,6 +52,6 @@ fn a_newer_version_is_refused_and_left_alone() {
     change(&address, "UPDATE schema_version SET version = 99");
     let error = open_place(place.clone()).err().expect("it is refused");
     assert!(matches!(error, Error::NewerSchema { found: 99, .. }) && error.is_store(), "{error}");
-    change(&address, "UPDATE schema_version SET version = 2");
+    change(&address, "UPDATE schema_version SET version = 3");
     assert_eq!(sound(&mut open_place(place).unwrap()), 1);
 }
