@@ -222,6 +222,25 @@ fn a_load_test_lands_in_the_ledger_and_can_be_recomputed() {
 }
 
 #[test]
+fn a_measurement_that_the_ledger_does_not_take_waits_for_the_next_start() {
+    let ann = User::new();
+    let url = format!("http://127.0.0.1:{}", server());
+    for away in ["postgres://ann:hunter2@127.0.0.1:1/fleet", "/proc/ledger.db"] {
+        let words = ["bench", "--endpoint", &url, "--concurrency", "1", "--requests", "4", "--ledger", away];
+        let output = ann.run(&[&words[..], &["--input-tokens", "16", "--output-tokens", "8"]].concat());
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && talk.contains("failed to reach the ledger"), "{talk}");
+        assert!(talk.contains("waits in") && !talk.contains("hunter2"), "{talk}");
+    }
+    let next = ann.run(&["results", "list", "--json"]);
+    let talk = String::from_utf8_lossy(&next.stderr).into_owned();
+    assert!(talk.contains("took 2 waiting records from the spool"), "{talk}");
+    let list: Value = serde_json::from_slice(&next.stdout).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(2));
+    assert!(ann.run(&["results", "list"]).stderr.is_empty(), "the spool is empty now");
+}
+
+#[test]
 #[ignore = "needs the model: scripts/test-real-model.sh"]
 fn a_bench_lands_in_the_ledger_and_can_be_recomputed() {
     let ann = User::new();

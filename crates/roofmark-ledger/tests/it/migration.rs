@@ -1,9 +1,9 @@
 //! Ledgers of earlier schema versions open, keep their records byte for byte, and get the newest index.
 
 use crate::common::{change, database, draft, open_place, sound};
-use roofmark_ledger::Error;
 use roofmark_ledger::ledger::Place;
 use roofmark_ledger::query::{Filter, Sort};
+use roofmark_ledger::{Draft, Error, Kind};
 
 /// The dump of each earlier version, with its number of records.
 const EARLIER: &[(&str, i64)] = &[(include_str!("v1.sql"), 3)];
@@ -40,6 +40,20 @@ fn every_earlier_version_in_postgres() {
         let Some(address) = database() else { return };
         opens(&address, &Place::Server(address.clone()), dump, *records);
     }
+}
+
+/// Bodies as earlier versions stored them: they have to read for ever.
+#[test]
+fn a_stored_bench_still_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = open_place(Place::File(folder.path().join("ledger.db"))).unwrap();
+    let body = include_str!("bench.json").to_owned();
+    ledger.append(&Draft { kind: Kind::Bench, body, points_at: None }).expect("it reads");
+    let line = ledger.find("latest").unwrap();
+    assert_eq!((line.kind.as_str(), line.quant.as_str(), line.cells), ("bench", "Q4_1", 3));
+    let timed: Vec<String> =
+        ledger.configurations_of(1).unwrap().into_iter().map(|configuration| configuration.timed).collect();
+    assert_eq!(timed, ["prefill", "decode", "decode"]);
 }
 
 #[test]

@@ -124,7 +124,10 @@ fn recomputed<R: Measurement>(record: &Record, counts: &mut Counts) -> Result<En
             counts.recomputed += 1;
             Ok(entry)
         }
-        _ => Err("its statistics do not follow from its samples".into()),
+        _ => {
+            let tool = clean(&record.header.tool);
+            Err(format!("its statistics (by {tool}) do not follow from its samples (by {})", ledger::TOOL))
+        }
     }
 }
 
