@@ -75,6 +75,8 @@ impl Place {
             format!("PRAGMA busy_timeout = {}", patience.as_millis() * 2 / 3),
             "PRAGMA journal_mode = WAL".to_owned(),
             format!("PRAGMA synchronous = {sync}"),
+            // 32 MiB: the indexes of a large ledger are written all over.
+            "PRAGMA cache_size = -32768".to_owned(),
         ]
     }
 }

@@ -137,3 +137,39 @@ fn a_file_that_lies_is_refused_whole() {
     assert!(error.contains("its form is not known; known forms: bundle, llama-bench json"), "{error}");
     assert!(read(None, "a.bin", b"\xff\xfe").expect_err("no text").to_string().contains("not UTF-8"));
 }
+
+#[test]
+fn a_damaged_file_never_ends_the_program() {
+    let mut state = 1_u64;
+    let mut dice = |sides: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % sides
+    };
+    let (mut refused, mut read_all) = (0, 0);
+    for entry in std::fs::read_dir(folder()).expect("the folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        let whole = bytes(&name);
+        for _ in 0..100 {
+            let mut bad = whole.clone();
+            for _ in 0..=dice(4) {
+                let at = dice(bad.len());
+                match dice(4) {
+                    0 => bad[at] = b"{}[],:\"|'-9e\n\\"[dice(14)],
+                    1 => bad.truncate(at + 1),
+                    2 => drop(bad.drain(at..(at + dice(40)).min(whole.len()).min(bad.len()).max(at))),
+                    _ => {
+                        bad.splice(at..at, whole[..dice(60).min(whole.len())].iter().copied()).for_each(drop);
+                    }
+                }
+            }
+            match read(None, &name, &bad) {
+                Ok(_) => read_all += 1,
+                Err(error) => {
+                    assert!(error.to_string().len() < 2_000, "{name}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 300 && read_all > 50, "{refused} refused, {read_all} read");
+}

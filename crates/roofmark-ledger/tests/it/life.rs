@@ -127,6 +127,7 @@ fn a_removed_or_swapped_record_is_found() {
     assert!(problems("UPDATE records SET hash = 'x' WHERE sequence = 2").contains("record 2"));
     assert!(problems("UPDATE entries SET machine = 'other' WHERE sequence = 2").contains("the index"));
     assert!(problems("UPDATE cells SET rate = 999 WHERE sequence = 2").contains("the index"));
+    assert!(problems("UPDATE entries SET withdrawn = 1 WHERE sequence = 2").contains("does not say so"));
     assert!(problems("UPDATE records SET sequence = 9 WHERE sequence = 5").contains("another place"));
 }
 
