@@ -5,8 +5,9 @@ use roofmark_facts::units::TokensPerSecond;
 use roofmark_ledger::key::Signer;
 use roofmark_ledger::ledger::Place;
 use roofmark_ledger::observation::{Observation, ObservedCell, Origin, Subject, Timed};
+use roofmark_ledger::privacy::{self, Identity};
 use roofmark_ledger::query::{Filter, Sort};
-use roofmark_ledger::{Draft, Error, Kind, Ledger, Options, verify};
+use roofmark_ledger::{Draft, Error, Kind, Ledger, Options, import, verify};
 use std::time::{Duration, Instant};
 
 /// Body of a real bench of 10 KB, raw samples included.
@@ -30,6 +31,7 @@ fn main() -> Result<(), Error> {
     singles("full runs, --durable", &mut open(&place, true)?, FULL..FULL + DURABLE)?;
     eight_writers(&place)?;
     let mut ledger = open(&place, false)?;
+    evidence(&mut ledger)?;
     let report = verify::ledger(&mut ledger, |_| Vec::new())?;
     println!(
         "chain            {} of {} linked, {} problems",
@@ -48,6 +50,26 @@ fn main() -> Result<(), Error> {
     println!("imports, in thousands   {:8.0} /s", (runs + 1 - first) as f64 / began.elapsed().as_secs_f64());
     println!("records                 {:8}", ledger.head()?.sequence);
     questions(&mut ledger)
+}
+
+/// What `results import` does with a table of 2,107 published rates.
+fn evidence(ledger: &mut Ledger) -> Result<(), Error> {
+    const TABLE: &[u8] = include_bytes!("../../roofmark-facts/data/evidence.csv");
+    let began = Instant::now();
+    let mut drafts = Vec::new();
+    for one in import::read(None, "evidence.csv", TABLE)? {
+        let unreadable = |error: serde_json::Error| Error::Malformed {
+            what: "evidence.csv".into(),
+            reason: error.to_string(),
+        };
+        let mut value = serde_json::to_value(&one).map_err(unreadable)?;
+        privacy::scrub(&mut value, &Identity::default());
+        let one: Observation = serde_json::from_value(value).map_err(unreadable)?;
+        drafts.push(Draft::observation(Kind::Import, &one)?);
+    }
+    ledger.append_all(&drafts)?;
+    println!("evidence, {} rows     {:8.2} s", drafts.len(), began.elapsed().as_secs_f64());
+    Ok(())
 }
 
 fn open(place: &str, durable: bool) -> Result<Ledger, Error> {
