@@ -7,6 +7,7 @@ BENCH ?=
 .PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean
 .PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
 .PHONY: bench build test needs test-arch test-engines test-vulkan parity slices install clean
+.PHONY: scale bench build test needs test-arch test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -55,6 +56,10 @@ clients:
 ## what a rate from slices is worth: the full model against its slices
 slices: build
 	target/release/roofmark bench --verify-slices
+
+## the ledger with a million runs, in SQLite and in PostgreSQL
+scale: needs
+	benches/scale.sh
 
 install: needs
 	source scripts/build-env.sh && RUSTFLAGS="-Ctarget-cpu=native" $(CARGO) install --locked --path crates/roofmark

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod inspect;
 mod lines;
+pub mod lines;
 pub mod load;
 pub mod predict;
 pub mod probe;

@@ -40,6 +40,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Engines(command) => engines::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json, &place),
         Command::Probe(command) => probe::run(&command, args.json),
+        Command::Probe(command) => probe::run(&command, args.json, &place),
+        Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json, &place),
         Command::Fit(command) => fit::run(&command, args.json, &place),

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::{Host, Run};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::{KnownKeys, Signer};
@@ -14,9 +15,13 @@ use roofmark_verdict::load;
 use roofmark_verdict::rows::rows;
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Name and version of this program, as records keep it.
 pub const TOOL: &str = concat!("roofmark ", env!("CARGO_PKG_VERSION"));
+
+/// Longest wait for another writer, or for a server.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the arguments say of the ledger.
 pub struct Place {
@@ -93,7 +98,8 @@ fn connect(place: &Place) -> Result<Ledger, Error> {
         }
     };
     let signer = Signer::open(&folder.join("key"))?;
-    Ledger::open(Options { place: store, durable: place.durable, tool: TOOL.to_owned() }, signer)
+    let options = Options { place: store, durable: place.durable, patience: PATIENCE, tool: TOOL.to_owned() };
+    Ledger::open(options, signer)
 }
 
 /// Folders where records wait, the best first.
@@ -143,6 +149,17 @@ impl Measurement for LoadRun {
 
     fn host(&self) -> &Host {
         &self.client
+    }
+}
+
+impl Measurement for ProbeRecord {
+    /// A probe publishes what it observed: nothing is derived from it.
+    fn statistics(&self) -> Result<String> {
+        Ok("[]".to_owned())
+    }
+
+    fn host(&self) -> &Host {
+        &self.machine
     }
 }
 
@@ -197,10 +214,8 @@ fn keep(place: &Place, draft: &Draft) -> Result<String> {
         Ok((appended, place)) => {
             Ok(format!("kept as {} (#{}) in {place}", appended.content.short(), appended.sequence))
         }
-        Err(
-            error
-            @ (Error::Store { .. } | Error::NewerSchema { .. } | Error::File { .. } | Error::Key { .. }),
-        ) => {
+        // A record that the store refuses stays refused; everything else may work at the next start.
+        Err(error) if error.is_store() || matches!(error, Error::File { .. } | Error::Key { .. }) => {
             let path = spool::keep(&spools(), draft).map_err(shown)?;
             Ok(format!("warning: failed to {error}\nthe run waits in {} for the next start", path.display()))
         }

@@ -12,6 +12,7 @@ mod ledger;
 mod local;
 mod model_file;
 mod own;
+mod model_hash;
 mod ownership;
 mod pick;
 mod synth_file;

@@ -158,7 +158,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
+    crate::ledger::keep_run(place, &run, weights::facts(&request.weights));
     Ok(exit(&run, &stop))
 }
 

@@ -20,7 +20,7 @@ pub struct ProbeArgs {
 }
 
 /// Probes and prints.
-pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let root = Path::new("/");
     let host = state::host(root);
     let options =
@@ -33,6 +33,7 @@ pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
     } else {
         super::print(&report::screen(&record))?;
     }
+    crate::ledger::keep_run(place, &record, roofmark_ledger::record::Context::default());
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
 }
 
