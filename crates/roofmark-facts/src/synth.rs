@@ -94,6 +94,14 @@ pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Resu
     Ok(Plan { shape, full_layers, metadata, tensors })
 }
 
+/// Random weights of a storage type: `count` blocks, every one valid, the same for the same seed.
+#[must_use]
+pub fn random_blocks(kind: TensorType, count: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; count * kind.block_bytes() as usize];
+    fill(kind, Values::Weights, &mut Random::new(seed), &mut bytes);
+    bytes
+}
+
 /// Whether the engine's metadata for `arch` is known here; the n-gram tables of Qwen 3.8 Flash are not.
 #[must_use]
 pub fn can_plan(arch: &str) -> bool {

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod engine;
 pub mod load;
 pub mod probe;
+pub mod products;
 pub mod roof;
 #[expect(unsafe_code, reason = "streaming stores and dot products have no safe form")]
 mod simd;

@@ -9,14 +9,16 @@ mod memory;
 mod nodes;
 mod threads;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, ProductCell};
+use crate::products;
 use crate::simd;
 use crate::state::trace::Sampler;
 use memory::Arrays;
 use roofmark_facts::probe_record::{
-    FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Why,
+    FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
 };
 use roofmark_facts::records::Host;
+use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,12 +210,33 @@ fn arithmetics(work: &mut Work<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Products of both shapes, with weights as the file has them and rearranged.
 fn quantised(work: &mut Work<'_>) -> Result<(), String> {
-    let Some(_start) = work.helpers.engine.as_mut() else {
+    let Some(start) = work.helpers.engine.as_mut() else {
         let (part, reason) = ("quantised kernels".into(), "this build has no engine".into());
         work.record.doubts.push(ProbeDoubt::LeftOut { part, reason });
         return Ok(());
     };
+    let mut engine = start().map_err(|error| error.to_string())?;
+    let threads = work.record.machine.cores.unwrap_or(work.options.threads).min(work.options.threads);
+    let time = Seconds(work.options.row.as_secs_f64());
+    for weights in [TensorType::Q4_K, TensorType::Q8_0] {
+        for shape in [Shape::Gemv, Shape::Gemm] {
+            for repack in [true, false] {
+                if stopped(work.stop) {
+                    return Ok(());
+                }
+                let cell = products::cell(shape, weights, &work.record.machine, threads, None, time);
+                let cell = ProductCell { repack, ..cell };
+                let products = engine.multiply(&cell).map_err(|error| error.to_string())?;
+                let rearranged = products.repacked;
+                work.record.kernels.extend(products::rate(&cell, shape, &products));
+                if !rearranged {
+                    break;
+                }
+            }
+        }
+    }
     Ok(())
 }
 
