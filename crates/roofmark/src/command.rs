@@ -34,7 +34,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         #[cfg(feature = "engine")]
         Command::Bench(command) => bench::run(&command, args.json, &place),
         #[cfg(not(feature = "engine"))]
-        Command::Bench(command) => endpoint::run(&command, args.json),
+        Command::Bench(command) => endpoint::run(&command, args.json, &place),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),

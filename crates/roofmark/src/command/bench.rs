@@ -111,7 +111,7 @@ pub enum Format {
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     if args.load.endpoint.is_some() {
-        return super::endpoint::run(&args.load, json);
+        return super::endpoint::run(&args.load, json, place);
     }
     let root = Path::new("/");
     let host = state::host(root);
@@ -149,7 +149,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run);
+    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
     Ok(exit(&run, &stop))
 }
 
