@@ -48,7 +48,7 @@ impl Product {
         let (graph, result) = graph(&inputs, &matrices, vectors);
         // SAFETY: the device lives as long as the program.
         let usual = unsafe { sys::ggml_backend_dev_buffer_type(device) };
-        let rearranging = cell.repack.then(|| rearranging(device, matrices[0], result)).flatten();
+        let rearranging = cell.repack.then(|| rearranging(device, result)).flatten();
         let weights_buffer = Buffer::new(&weights, rearranging.unwrap_or(usual))?;
         let inputs_buffer = Buffer::new(&inputs, usual)?;
         for (index, matrix) in matrices.iter().enumerate() {
@@ -177,10 +177,9 @@ fn nodes(matrices: usize) -> usize {
 
 type ExtraTypes = unsafe extern "C" fn(sys::ggml_backend_dev_t) -> *mut sys::ggml_backend_buffer_type_t;
 
-/// The first kind of buffer that rearranges `matrix` for the product `result`, as llama.cpp looks for it.
+/// The first kind of buffer that rearranges the weights of the product `result`, as llama.cpp looks for it.
 fn rearranging(
     device: sys::ggml_backend_dev_t,
-    matrix: *mut sys::ggml_tensor,
     result: *mut sys::ggml_tensor,
 ) -> Option<sys::ggml_backend_buffer_type_t> {
     let function = backend::function(device, c"ggml_backend_dev_get_extra_bufts")?;
@@ -188,6 +187,7 @@ fn rearranging(
     // with null. The buffer of no size stands for the kind of buffer while the device is asked, as in llama.cpp.
     unsafe {
         let function = std::mem::transmute::<NonNull<c_void>, ExtraTypes>(function);
+        let matrix = (*result).src[0];
         let mut kinds = function(device);
         while !kinds.is_null() && !(*kinds).is_null() {
             let empty = sys::ggml_backend_buft_alloc_buffer(*kinds, 0);
