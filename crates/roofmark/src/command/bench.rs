@@ -149,6 +149,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
         ask: request.weights.is_trained(),
         together: means.available.is_none_or(|available| available >= together),
         roofs: !request.on_gpu(),
+        sentinel: true,
     };
     let subject = Subject { rest, ..subject(&request, host, roofs) };
     let mut stages = weights::stages(&request, parts);
