@@ -10,9 +10,11 @@ use std::ptr::NonNull;
 
 /// Starts llama.cpp: the log, the backends of this build, and those found beside the program.
 ///
+/// Gives the name of the library that was chosen for this processor; `None` where the kernels are linked in.
+///
 /// # Errors
 /// When no CPU backend could be loaded.
-pub fn start() -> Result<(), String> {
+pub fn start() -> Result<Option<String>, String> {
     log::install();
     if cfg!(feature = "dynamic-backends") {
         for folder in backend_folders() {
@@ -24,7 +26,7 @@ pub fn start() -> Result<(), String> {
     if cpu().is_null() {
         return Err(format!("no CPU backend was found in {:?}", backend_folders()));
     }
-    Ok(())
+    Ok(log::cpu_library(&log::drain()))
 }
 
 /// Where kernel libraries are looked for: beside the program (an archive), or where a variable says.
@@ -42,7 +44,8 @@ fn load_from(folder: &Path) {
     }
 }
 
-fn cpu() -> sys::ggml_backend_dev_t {
+/// The processor.
+pub fn cpu() -> sys::ggml_backend_dev_t {
     // SAFETY: takes a plain number; gives null where there is no such device.
     unsafe { sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU) }
 }
@@ -143,9 +146,14 @@ impl Drop for Threads {
 }
 
 fn cpu_function(name: &CStr) -> Option<NonNull<std::ffi::c_void>> {
-    // SAFETY: `start` made sure that there is a CPU device; the name ends in NUL.
+    function(cpu(), name)
+}
+
+/// A function that the backend of `device` offers by name.
+pub fn function(device: sys::ggml_backend_dev_t, name: &CStr) -> Option<NonNull<std::ffi::c_void>> {
+    // SAFETY: the device is one of the engine's and not null (`start` made sure of the processor); the name ends in NUL.
     let address = unsafe {
-        let registry = sys::ggml_backend_dev_backend_reg(cpu());
+        let registry = sys::ggml_backend_dev_backend_reg(device);
         sys::ggml_backend_reg_get_proc_address(registry, name.as_ptr())
     };
     NonNull::new(address)

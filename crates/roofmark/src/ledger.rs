@@ -76,6 +76,16 @@ pub fn open(place: &Place) -> Result<Ledger> {
     Ok(ledger)
 }
 
+/// The ledger where there is one; none is made.
+pub fn open_existing(place: &Place) -> Result<Option<Ledger>> {
+    let missing = match &place.address {
+        Some(address) if address.contains("://") => false,
+        Some(path) => !Path::new(path).exists(),
+        None => !folder()?.join("ledger.db").exists(),
+    };
+    if missing { Ok(None) } else { connect(place).map(Some).map_err(shown) }
+}
+
 fn connect(place: &Place) -> Result<Ledger, Error> {
     let lost = |reason: String| Error::Store { place: "of this user".into(), reason };
     let folder = folder().map_err(|error| lost(format!("{error:#}")))?;
@@ -189,7 +199,8 @@ fn facts(context: Context) -> Context {
     }
 }
 
-fn fingerprint(host: &Host) -> Digest {
+/// Tells machines apart without naming them.
+pub fn fingerprint(host: &Host) -> Digest {
     let text = format!("{} {:?} {} {:?} {:?}", host.cpu, host.cores, host.cpus, host.memory, host.hypervisor);
     Digest::of(text.as_bytes())
 }

@@ -11,6 +11,7 @@ mod here;
 mod ledger;
 mod local;
 mod model_file;
+mod own;
 mod model_hash;
 mod ownership;
 mod pick;

@@ -364,7 +364,12 @@ fn shown_body(record: &Record) -> Result<String> {
         Kind::Load => {
             let entry: Entry<LoadRun> = serde_json::from_str(&record.body)?;
             let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
-            roofmark_report::load::screen(&entry.run, &rows)
+            roofmark_report::load::screen(
+                &entry.run,
+                &rows,
+                &roofmark_verdict::load::part_rows(&entry.run),
+                roofmark_verdict::load::knee_of(&rows),
+            )
         }
         Kind::Probe => {
             let entry: Entry<ProbeRecord> = serde_json::from_str(&record.body)?;

@@ -4,7 +4,7 @@ use super::request::Request;
 use crate::{model_hash, synth_file};
 use anyhow::{Context as _, Result};
 use roofmark_facts::catalog::Model;
-use roofmark_facts::gguf::{TensorInfo, TensorTable, profile};
+use roofmark_facts::gguf::{TensorTable, profile};
 use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::records::{Origin, Part};
@@ -96,28 +96,8 @@ fn tensor_types(tensors: impl Iterator<Item = (TensorType, Bytes)>) -> Vec<Tenso
 /// Costs of a slice of `layers` layers.
 pub fn slice_profile(model: &Model, quant: &Quant, layers: u32) -> Result<Profile> {
     let plan = plan(&model.slug, &model.shape, quant, Some(layers))?;
-    let profile = profile(&model.slug, &table(&plan))?;
+    let profile = profile(&model.slug, &plan.table())?;
     Ok(Profile { quant: quant.label.to_owned(), ..profile })
-}
-
-/// The tensor table that the file of `plan` will have; offsets do not matter for costs.
-fn table(plan: &Plan) -> TensorTable {
-    let info = |tensor: &roofmark_facts::gguf::NewTensor| TensorInfo {
-        name: tensor.name.clone(),
-        dims: tensor.dims.clone(),
-        kind: tensor.kind,
-        offset: 0,
-        bytes: tensor
-            .kind
-            .bytes_for(tensor.dims.iter().product(), tensor.dims.first().copied().unwrap_or(0))
-            .unwrap_or(0),
-    };
-    TensorTable {
-        metadata: plan.metadata.clone(),
-        tensors: plan.tensors.iter().map(info).collect(),
-        file_bytes: plan.tensor_bytes(),
-        parts: 1,
-    }
 }
 
 /// One stage a part, each with an engine that starts when its turn comes.
