@@ -27,6 +27,12 @@ fn main() -> Result<(), Error> {
         return questions(&mut open(&place, false)?);
     }
     let runs: i64 = runs.parse().unwrap_or(0);
+    // A ledger that a stopped run left is filled further.
+    if open(&place, false)?.head()?.sequence > FULL {
+        let mut ledger = open(&place, false)?;
+        fill(&mut ledger, runs)?;
+        return questions(&mut ledger);
+    }
     singles("full runs, one by one", &mut open(&place, false)?, 0..FULL)?;
     singles("full runs, --durable", &mut open(&place, true)?, FULL..FULL + DURABLE)?;
     eight_writers(&place)?;
@@ -39,6 +45,12 @@ fn main() -> Result<(), Error> {
         report.records,
         report.problems.len()
     );
+    fill(&mut ledger, runs)?;
+    questions(&mut ledger)
+}
+
+/// Small imports until there are `runs` records.
+fn fill(ledger: &mut Ledger, runs: i64) -> Result<(), Error> {
     let first = ledger.head()?.sequence + 1;
     let began = Instant::now();
     let mut next = first;
@@ -49,7 +61,7 @@ fn main() -> Result<(), Error> {
     }
     println!("imports, in thousands   {:8.0} /s", (runs + 1 - first) as f64 / began.elapsed().as_secs_f64());
     println!("records                 {:8}", ledger.head()?.sequence);
-    questions(&mut ledger)
+    Ok(())
 }
 
 /// What `results import` does with a table of 2,107 published rates.
