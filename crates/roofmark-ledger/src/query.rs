@@ -6,6 +6,7 @@ use crate::ledger::Ledger;
 use crate::record::Kind;
 use crate::store::{Failure, Question, column};
 use roofmark_facts::units::TokensPerSecond;
+use serde::Serialize;
 use sqlx::any::AnyRow;
 
 /// Most points of one trend, the newest first.
@@ -71,7 +72,7 @@ impl Sort {
 }
 
 /// A line of a list. An empty text is unknown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listed {
     /// Place in the chain.
     pub sequence: i64,
@@ -102,6 +103,7 @@ pub struct Listed {
     /// Fastest single-stream decode.
     pub decode: Option<TokensPerSecond>,
     /// Record that withdrew it; 0 for none.
+    #[serde(rename = "withdrawn_by")]
     pub withdrawn: i64,
 }
 
@@ -131,7 +133,7 @@ fn listed(row: &AnyRow) -> Result<Listed, Failure> {
 }
 
 /// A configuration: what has to be equal for two rates to stand on one trend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Configuration {
     /// Its number.
     pub number: i64,
@@ -172,6 +174,25 @@ pub struct Point {
     pub bounds: Option<(TokensPerSecond, TokensPerSecond)>,
     /// Not fit for comparisons.
     pub void: bool,
+}
+
+/// A configuration that several keys have measured: what one of them found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reproduction {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// Public key of the signer.
+    pub signer: String,
+    /// Rates that they measured; void and withdrawn ones left out.
+    pub rates: i64,
+    /// Lowest rate.
+    pub low: TokensPerSecond,
+    /// Mean rate.
+    pub mean: TokensPerSecond,
+    /// Highest rate.
+    pub high: TokensPerSecond,
+    /// Date of the newest.
+    pub newest: String,
 }
 
 /// Columns of names that can be asked for.
@@ -324,6 +345,26 @@ impl Ledger {
         })
     }
 
+    /// Configurations that more than one key has measured, at most `count`, with the rates of each key.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn reproductions(&mut self, count: i64) -> Result<Vec<Reproduction>, Error> {
+        const SELECT: &str = "SELECT c.configuration, c.machine, c.backend, c.engine, c.model, c.quant, c.timed, \
+            c.prompt, c.generated, c.depth, c.batch, e.signer, COUNT(*), MIN(r.rate), AVG(r.rate), MAX(r.rate), \
+            MAX(r.date) FROM cells r JOIN entries e ON e.sequence = r.sequence \
+            JOIN configurations c ON c.configuration = r.configuration \
+            WHERE e.withdrawn = 0 AND r.void = 0 AND r.configuration IN (SELECT x.configuration FROM cells x \
+            JOIN entries y ON y.sequence = x.sequence WHERE y.withdrawn = 0 AND x.void = 0 \
+            GROUP BY x.configuration HAVING COUNT(DISTINCT y.signer) > 1 ORDER BY x.configuration LIMIT $1) \
+            GROUP BY c.configuration, c.machine, c.backend, c.engine, c.model, c.quant, c.timed, c.prompt, \
+            c.generated, c.depth, c.batch, e.signer ORDER BY c.machine, c.model, c.configuration, e.signer";
+        self.store().read(async |connection| {
+            let rows = sqlx::query(SELECT).bind(count).fetch_all(connection).await?;
+            rows.iter().map(reproduction).collect()
+        })
+    }
+
     /// All values of one name.
     ///
     /// # Errors
@@ -352,6 +393,18 @@ fn configuration(row: &AnyRow) -> Result<Configuration, Failure> {
         generated: column(row, 8)?,
         depth: column(row, 9)?,
         batch: column(row, 10)?,
+    })
+}
+
+fn reproduction(row: &AnyRow) -> Result<Reproduction, Failure> {
+    Ok(Reproduction {
+        configuration: configuration(row)?,
+        signer: column(row, 11)?,
+        rates: column(row, 12)?,
+        low: TokensPerSecond(column(row, 13)?),
+        mean: TokensPerSecond(column(row, 14)?),
+        high: TokensPerSecond(column(row, 15)?),
+        newest: column(row, 16)?,
     })
 }
 

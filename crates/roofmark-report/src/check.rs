@@ -105,7 +105,19 @@ pub fn html(checked: &Checked, title: &str) -> String {
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     let _ = write!(page, "<title>{}</title>\n<style>{STYLE}</style></head><body>\n", escaped(title));
     let _ = writeln!(page, "<h1>{}</h1>\n<p>{}</p>", escaped(title), escaped(&summary(checked)));
-    page += "<h2>The text</h2>\n<pre>";
+    page += &sections(checked);
+    page += "</body></html>\n";
+    page
+}
+
+/// The same without a page around it: a summary, the marked text, the verdicts. Everything from outside is escaped.
+#[must_use]
+pub fn fragment(checked: &Checked) -> String {
+    format!("<p class=\"summary\">{}</p>\n{}", escaped(&summary(checked)), sections(checked))
+}
+
+fn sections(checked: &Checked) -> String {
+    let mut page = String::from("<h2>The text</h2>\n<pre>");
     page += &marked(checked);
     page += "</pre>\n<h2>Claims</h2>\n<ol>\n";
     for (at, judged) in checked.claims.iter().enumerate() {
@@ -130,8 +142,7 @@ pub fn html(checked: &Checked, title: &str) -> String {
             escaped(&finding.line)
         );
     }
-    page += "</ul>\n</body></html>\n";
-    page
+    page + "</ul>\n"
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}\

@@ -60,6 +60,17 @@ pub struct Answer {
     pub answer_500: Seconds,
 }
 
+/// A question with its answer.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// The question.
+    pub ask: Ask<'a>,
+    /// The answer.
+    pub answer: Answer,
+    /// The bytes of the quantization are within some 10 %.
+    pub approximate: bool,
+}
+
 /// Share of a link's or host memory's bandwidth that streaming weights reaches.
 const LINK_EFFICIENCY: f64 = 0.9;
 /// Time of one hand-over between card and host.

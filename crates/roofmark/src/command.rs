@@ -19,7 +19,10 @@ pub mod key;
 pub mod machines;
 pub mod models;
 pub mod predict;
+pub mod report;
 pub mod results;
+pub mod serve;
+pub mod submit;
 pub mod synth;
 pub mod verify;
 
@@ -51,6 +54,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Cost(command) => cost::run(&command, args.json),
         Command::Results(command) => results::run(&command, args.json, &place),
         Command::Verify(command) => verify::run(&command, args.json, &place),
+        Command::Serve(command) => serve::run(&command, args.json, place),
+        Command::Report(command) => report::run(&command, args.json, &place),
+        Command::Submit(command) => submit::run(&command, args.json, &place),
         Command::Key(command) => key::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),

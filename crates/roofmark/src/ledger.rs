@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub const TOOL: &str = concat!("roofmark ", env!("CARGO_PKG_VERSION"));
 
 /// What the arguments say of the ledger.
+#[derive(Clone, Debug)]
 pub struct Place {
     /// A path or a `postgres://` address.
     pub address: Option<String>,
@@ -62,7 +63,8 @@ pub fn open(place: &Place) -> Result<Ledger> {
     Ok(ledger)
 }
 
-fn connect(place: &Place) -> Result<Ledger, Error> {
+/// Opens the ledger, and leaves the spool alone.
+pub fn connect(place: &Place) -> Result<Ledger, Error> {
     let lost = |reason: String| Error::Store { place: "of this user".into(), reason };
     let folder = folder().map_err(|error| lost(format!("{error:#}")))?;
     let store = match &place.address {
@@ -104,12 +106,12 @@ pub fn statistics(run: &Run) -> Result<String> {
 }
 
 /// Puts a finished run into the ledger. A run that the ledger does not take waits in the spool; the bench itself has not failed.
-pub fn keep_run(place: &Place, run: &Run) {
+/// Says where it is.
+pub fn keep_run(place: &Place, run: &Run) -> String {
     let kept = draft(run).and_then(|draft| keep(place, &draft));
-    match kept {
-        Ok(text) => eprintln!("{text}"),
-        Err(error) => eprintln!("warning: the run is not in the ledger: {error:#}"),
-    }
+    let text = kept.unwrap_or_else(|error| format!("warning: the run is not in the ledger: {error:#}"));
+    eprintln!("{text}");
+    text
 }
 
 fn draft(run: &Run) -> Result<Draft> {

@@ -11,6 +11,7 @@ mod here;
 mod ledger;
 mod local;
 mod model_file;
+mod open_questions;
 mod ownership;
 mod pick;
 mod synth_file;

@@ -117,7 +117,13 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
     let stop = stop_flag()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(crate::ledger::folder().ok().as_deref());
+    let date = now();
+    progress.note(&roofmark_web::Progress::Started {
+        model: format!("{} {}", request.whole.model, request.whole.quant),
+        protocol: request.protocol.to_string(),
+        date,
+    });
     let mut probe = MachineProbe::new(&host, root).context("failed to map memory for the bandwidth probe")?;
     let rest = settle(&mut probe, host.cpus, PATIENCE, &mut |event| progress.show(&event));
     let roofs = Roofs { single: probe.roof(1), all: probe.roof(request.threads) };
@@ -148,19 +154,26 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run);
+    let kept = crate::ledger::keep_run(place, &run);
+    // The page is not told where the ledger is.
+    let text = kept.split(" in ").next().unwrap_or_default().to_owned();
+    progress.note(&roofmark_web::Progress::Finished { text });
     Ok(exit(&run, &stop))
 }
 
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
         tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),
         rest: roofmark_measure::bench::Rest::default(),
     }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Set by the first Ctrl-C, which lets the sample in hand end; the second one ends the program.

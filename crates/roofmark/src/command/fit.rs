@@ -5,9 +5,10 @@ use crate::exit::Exit;
 use crate::pick;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use roofmark_facts::machine::Machine;
 use roofmark_theory::predict::Predictor;
 use roofmark_theory::rank::{Entry, USUAL, Use, rank};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -57,6 +58,22 @@ impl From<Purpose> for Use {
 
 /// Ranks and prints.
 pub fn run(args: &FitArgs, json: bool) -> Result<Exit> {
+    let (machine, entries) = ranked(args)?;
+    if json {
+        super::print(&serde_json::to_string_pretty(&document(machine, &entries))?)?;
+    } else {
+        super::print(&screen(&machine.name, args, &entries)?)?;
+    }
+    Ok(if entries.is_empty() { Exit::Negative } else { Exit::Success })
+}
+
+/// The ranking as a record.
+pub fn document(machine: &Machine, entries: &[Entry]) -> Value {
+    json!({"machine": machine.slug, "models": entries})
+}
+
+/// What runs on the machine, best first.
+pub fn ranked(args: &FitArgs) -> Result<(&'static Machine, Vec<Entry>)> {
     ensure!((1..=16).contains(&args.gpus), "--gpus is {}, expected 1 to 16", args.gpus);
     let machine = pick::machine(&args.machine)?;
     ensure!(machine.bandwidth.is_some(), "the memory bandwidth of `{}` is not known", machine.slug);
@@ -70,12 +87,7 @@ pub fn run(args: &FitArgs, json: bool) -> Result<Exit> {
         entries.retain(|entry| seen.insert(entry.model.clone()));
     }
     entries.truncate(args.top);
-    if json {
-        super::print(&serde_json::to_string_pretty(&json!({"machine": machine.slug, "models": entries}))?)?;
-    } else {
-        super::print(&screen(&machine.name, args, &entries)?)?;
-    }
-    Ok(if entries.is_empty() { Exit::Negative } else { Exit::Success })
+    Ok((machine, entries))
 }
 
 fn screen(machine: &str, args: &FitArgs, entries: &[Entry]) -> Result<String> {

@@ -12,7 +12,7 @@ use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::shape::Shape;
 use roofmark_facts::units::BytesPerSecond;
-use roofmark_theory::answer::{Answer, Ask, Split, answer};
+use roofmark_theory::answer::{Ask, Case, Split, answer};
 use roofmark_theory::job::Job;
 use roofmark_theory::predict::Predictor;
 use roofmark_theory::software::{Backend, Engine};
@@ -84,21 +84,11 @@ struct Subject {
     approximate: bool,
 }
 
-/// One answered question with its names.
-pub(super) struct Case<'a> {
-    pub ask: Ask<'a>,
-    pub answer: Answer,
-    pub approximate: bool,
-}
-
 /// Predicts and prints.
 pub fn run(args: &PredictArgs, json: bool) -> Result<Exit> {
     let cases = cases(args)?;
     let text = match (json, cases.as_slice()) {
-        (true, [case]) => serde_json::to_string_pretty(&document(case))?,
-        (true, cases) => {
-            serde_json::to_string_pretty(&json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}))?
-        }
+        (true, cases) => serde_json::to_string_pretty(&documents(cases))?,
         (false, [case]) => screen::one(case)?,
         (false, cases) => screen::table(cases)?,
     };
@@ -107,7 +97,8 @@ pub fn run(args: &PredictArgs, json: bool) -> Result<Exit> {
     Ok(if cases.iter().all(unfit) { Exit::Negative } else { Exit::Success })
 }
 
-fn cases(args: &PredictArgs) -> Result<Vec<Case<'static>>> {
+/// Every combination of what `args` name, answered.
+pub fn cases(args: &PredictArgs) -> Result<Vec<Case<'static>>> {
     let mut cases = Vec::new();
     for machine in &args.machine {
         let machine = pick::machine(machine)?;
@@ -243,6 +234,14 @@ fn link(text: &str) -> Result<BytesPerSecond> {
     match gb_per_s.filter(|rate| *rate > 0.0 && rate.is_finite()) {
         Some(rate) => Ok(BytesPerSecond::from_gb(rate)),
         None => bail!("--link is `{text}`, expected 10gbe, 200gbe, thunderbolt5 or GB/s"),
+    }
+}
+
+/// One answer, or all under `cases`.
+pub fn documents(cases: &[Case<'_>]) -> Value {
+    match cases {
+        [case] => document(case),
+        cases => json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `roofmark results`: what the ledger keeps.
 
-mod history;
+pub mod history;
 
 use crate::exit::Exit;
 use crate::ledger::{self, Place, shown};
@@ -220,8 +220,7 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
         SortArg::Model => Sort::Model,
     };
     let found = ledger.list(filter, sort, limit, 0).map_err(shown)?;
-    let lines: Vec<_> = found.iter().map(listed_json).collect();
-    let mut text =
+        let mut text =
         format!("{:>5} {:12} {:10} {:>8} {:>8}  what\n", "#", "record", "date", "prefill", "decode");
     for line in &found {
         let what: String = export::title(line).chars().take(30).collect();
@@ -238,20 +237,11 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
     if found.is_empty() {
         text = "no record; `roofmark bench` makes one\n".into();
     }
-    report(json, &json!(lines), &text)
-}
-
-fn listed_json(line: &Listed) -> serde_json::Value {
-    json!({
-        "sequence": line.sequence, "content": line.content, "kind": line.kind, "origin": line.origin,
-        "date": line.date, "machine": line.machine, "backend": line.backend, "engine": line.engine,
-        "version": line.version, "model": line.model, "quant": line.quant, "cells": line.cells,
-        "prefill": line.prefill, "decode": line.decode, "withdrawn_by": line.withdrawn,
-    })
+    report(json, &json!(found), &text)
 }
 
 /// The record, or the foreign one that it holds.
-fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
+pub fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
     let line = ledger.find(wanted).map_err(shown)?;
     let record = ledger.record(line.sequence).map_err(shown)?;
     let inner = record.inner().map_err(shown)?;
@@ -261,7 +251,7 @@ fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
 fn show(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     let (line, record) = content(ledger, wanted)?;
     let body: serde_json::Value = serde_json::from_str(&record.body)?;
-    let document = json!({ "listed": listed_json(&line), "header": record.header, "body": body });
+    let document = json!({ "listed": line, "header": record.header, "body": body });
     let mut text = format!(
         "record {} (#{}), {} {}\n{}\nmeasured {}, recorded {}, signed by {}\n",
         line.content,
@@ -327,7 +317,8 @@ fn recompute(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     Ok(if same { Exit::Success } else { Exit::Negative })
 }
 
-fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
+/// The signed text of a bundle of the records that are wanted, or that the filter lets through.
+pub fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
     let lines = match wanted {
         [] => ledger.list(filter, Sort::Added, bundle::MOST_RECORDS as i64, 0).map_err(shown)?,
         names => names.iter().map(|name| ledger.find(name).map_err(shown)).collect::<Result<_>>()?,

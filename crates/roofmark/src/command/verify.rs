@@ -86,6 +86,11 @@ fn signers(report: &Report) -> Result<Signers> {
     Ok(named.collect())
 }
 
+/// What is wrong with a record beyond its signature.
+pub fn problems(record: &Record) -> Vec<String> {
+    judge(record, &mut Counts::default())
+}
+
 fn judge(record: &Record, counts: &mut Counts) -> Vec<String> {
     match record.header.kind {
         Kind::Run => judge_run(record, counts),

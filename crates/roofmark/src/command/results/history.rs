@@ -9,6 +9,7 @@ use roofmark_ledger::observation::Observation;
 use roofmark_ledger::query::{Configuration, Filter};
 use roofmark_ledger::record::{Entry, Record};
 use roofmark_verdict::stats::{Change, change, change_points, ratio_interval};
+use roofmark_web::{ChangePoint, Compared, ComparedRow, Trend, TrendPoint};
 use serde_json::json;
 
 /// Smallest relative change of interest.
@@ -61,12 +62,24 @@ fn samples(record: &Record) -> Vec<Samples> {
         .collect()
 }
 
-/// Compares the samples of equal workloads; void rows stay out.
+/// Compares and prints.
 pub fn compare(ledger: &mut Ledger, base: &str, new: &str, json: bool) -> Result<Exit> {
+    let compared = compared(ledger, base, new)?;
+    let place = |ledger: &mut Ledger, wanted| ledger.find(wanted).map(|line| line.sequence).map_err(shown);
+    let mut text = format!("#{} to #{}\n", place(ledger, base)?, place(ledger, new)?);
+    for row in &compared.rows {
+        let interval =
+            row.ratio.map_or("-".into(), |[low, mid, high]| format!("{mid:.3} ({low:.3} to {high:.3})"));
+        text += &format!("  {:46} {interval:24} {}\n", row.workload, row.change);
+    }
+    report(json, &json!(compared), &text)
+}
+
+/// The samples of equal workloads; void rows stay out.
+pub fn compared(ledger: &mut Ledger, base: &str, new: &str) -> Result<Compared> {
     let (base, new) = (content(ledger, base)?, content(ledger, new)?);
     let (before, after) = (samples(&base.1), samples(&new.1));
-    let mut lines = Vec::new();
-    let mut text = format!("#{} to #{}\n", base.0.sequence, new.0.sequence);
+    let mut rows = Vec::new();
     for old in &before {
         let Some(now) = after.iter().find(|now| now.what == old.what) else { continue };
         let word = if old.void || now.void {
@@ -80,24 +93,28 @@ pub fn compare(ledger: &mut Ledger, base: &str, new: &str, json: bool) -> Result
             }
         };
         let ratio = ratio_interval(&old.rates, &now.rates, SEED, 0.95);
-        let interval = ratio
-            .map_or("-".into(), |ratio| format!("{:.3} ({:.3} to {:.3})", ratio.mid, ratio.low, ratio.high));
-        text += &format!("  {:46} {interval:24} {word}\n", old.what);
-        lines.push(json!({ "workload": old.what, "change": word,
-            "ratio": ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]) }));
+        let ratio = ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]);
+        rows.push(ComparedRow { workload: old.what.clone(), change: word, ratio });
     }
-    if lines.is_empty() {
+    if rows.is_empty() {
         bail!(
             "failed to compare #{} and #{}: they have no workload in common",
             base.0.sequence,
             new.0.sequence
         );
     }
-    report(json, &json!({ "base": base.0.content, "new": new.0.content, "rows": lines }), &text)
+    Ok(Compared { base: base.0.content.to_string(), new: new.0.content.to_string(), rows })
+}
+
+/// Follows and prints.
+pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: bool) -> Result<Exit> {
+    let trends = trends(ledger, record, filter)?;
+    let text: String = trends.iter().map(lines).collect();
+    report(json, &json!(trends), &text)
 }
 
 /// Rates of each configuration over time, with the places where they moved.
-pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: bool) -> Result<Exit> {
+pub fn trends(ledger: &mut Ledger, record: Option<&str>, filter: &Filter) -> Result<Vec<Trend>> {
     let configurations = match record {
         Some(wanted) => {
             let sequence = ledger.find(wanted).map_err(shown)?.sequence;
@@ -105,48 +122,61 @@ pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: b
         }
         None => ledger.configurations(filter, None).map_err(shown)?,
     };
-    let mut text = String::new();
-    let mut documents = Vec::new();
-    for configuration in configurations {
-        let (document, lines) = one_trend(ledger, &configuration)?;
-        documents.push(document);
-        text += &lines;
-    }
-    if documents.is_empty() {
+    let trends: Vec<Trend> = configurations
+        .iter()
+        .map(|configuration| one_trend(ledger, configuration))
+        .collect::<Result<_>>()?;
+    if trends.is_empty() {
         bail!("failed to find a configuration: nothing in the ledger fits; see `roofmark results list`");
     }
-    report(json, &json!(documents), &text)
+    Ok(trends)
 }
 
-fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<(serde_json::Value, String)> {
+fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<Trend> {
     let points = ledger.trend(configuration.number).map_err(shown)?;
     let sound: Vec<_> = points.iter().filter(|point| !point.void).collect();
     let rates: Vec<f64> = sound.iter().map(|point| point.rate.get()).collect();
-    let changes = change_points(&rates, MATTERS, SEED);
-    let name = name(configuration);
-    let mut text = format!("{name}: {} rates\n", points.len());
-    if let (Some(first), Some(last)) = (sound.first(), sound.last()) {
-        text += &format!(
-            "  {} {} {}\n  {} {} {}\n",
-            first.date, first.version, first.rate, last.date, last.version, last.rate
-        );
-    }
-    let mut moves = Vec::new();
-    for found in &changes {
+    let change = |found: roofmark_verdict::stats::ChangePoint| {
         let (before, after) = (sound[found.at - 1], sound[found.at]);
+        ChangePoint {
+            ratio: found.ratio,
+            p: found.p,
+            from: before.version.clone(),
+            to: after.version.clone(),
+            after: before.date.clone(),
+            by: after.date.clone(),
+        }
+    };
+    let changes = change_points(&rates, MATTERS, SEED).into_iter().map(change).collect();
+    let point = |point: &roofmark_ledger::query::Point| TrendPoint {
+        sequence: point.sequence,
+        date: point.date.clone(),
+        version: point.version.clone(),
+        rate: point.rate,
+        bounds: point.bounds,
+        void: point.void,
+    };
+    let points = points.iter().map(point).collect();
+    Ok(Trend { configuration: name(configuration), points, changes })
+}
+
+fn lines(trend: &Trend) -> String {
+    let mut text = format!("{}: {} rates\n", trend.configuration, trend.points.len());
+    let mut sound = trend.points.iter().filter(|point| !point.void);
+    if let Some(first) = sound.next() {
+        let last = sound.next_back().unwrap_or(first);
+        for point in [first, last] {
+            text += &format!("  {} {} {}\n", point.date, point.version, point.rate);
+        }
+    }
+    for found in &trend.changes {
         let percent = (found.ratio - 1.0) * 100.0;
         text += &format!(
             "  moved {percent:+.0} % between {} and {} ({} to {}), p = {:.3}\n",
-            before.version, after.version, before.date, after.date, found.p
+            found.from, found.to, found.after, found.by, found.p
         );
-        moves.push(json!({ "ratio": found.ratio, "p": found.p, "from": before.version, "to": after.version,
-            "after": before.date, "by": after.date }));
     }
-    let listed: Vec<_> = points
-        .iter()
-        .map(|point| json!({ "sequence": point.sequence, "date": point.date, "version": point.version, "rate": point.rate, "void": point.void }))
-        .collect();
-    Ok((json!({ "configuration": name, "points": listed, "changes": moves }), text))
+    text
 }
 
 fn name(configuration: &Configuration) -> String {
