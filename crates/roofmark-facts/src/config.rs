@@ -103,7 +103,8 @@ fn per_layer_embedding(config: &Config) -> Result<Option<PerLayerEmbedding>, Con
 
 /// One table for all n-grams of two and more tokens: each has its heads, each head its own rows.
 fn streams(config: &Config) -> Result<Streams, ConfigError> {
-    let orders = config.size("ngram_size")?.saturating_sub(1).max(1);
+    let ngram = config.size("ngram_size")?.max(2);
+    let orders = ngram - 1;
     let heads = orders * config.size("heads_per_ngram")?;
     let fed = config.get("ple_layer_ids").and_then(Value::as_array);
     let fed = fed.ok_or_else(|| config.missing("ple_layer_ids"))?.iter().filter_map(Value::as_u64).collect();
@@ -115,6 +116,8 @@ fn streams(config: &Config) -> Result<Streams, ConfigError> {
             dim: config.size("indexer_head_dim")?,
             top: config.size("indexer_budget")?,
         },
+        pooled: config.optional("indexer_compress_ratio")?.unwrap_or(1),
+        ngram,
         rows: heads * config.size("ngram_vocab_size_base")?,
         row: config.size("ple_embed_dim")? / heads,
         fed,

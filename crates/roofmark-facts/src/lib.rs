@@ -18,6 +18,7 @@ pub mod load_record;
 pub mod machine;
 pub mod names;
 pub mod prediction;
+pub mod probe_record;
 pub mod profile;
 pub mod quant;
 pub mod records;

@@ -58,6 +58,10 @@ pub struct Streams {
     pub rank: u64,
     /// Picks the attended tokens on full-attention layers.
     pub indexer: Indexer,
+    /// Tokens that share one key of the indexer.
+    pub pooled: u64,
+    /// Longest n-gram that has rows.
+    pub ngram: u64,
     /// Rows of the n-gram table; a few are read per token.
     pub rows: u64,
     /// Elements of one row.

@@ -50,9 +50,6 @@ pub enum SynthError {
     /// No such slice.
     #[error("{asked} layers were asked for, the model has {has} (at least 1 is needed)")]
     Layers { asked: u32, has: u32 },
-    /// An architecture whose metadata is not written yet.
-    #[error("architecture {arch:?} has metadata that Roofmark does not write yet")]
-    Architecture { arch: String },
     /// A slice that lacks a kind of mixer.
     #[error("{asked} layers were asked for, the model needs {least} to keep each of its kinds of layer")]
     Kinds { asked: u32, least: u32 },
@@ -68,9 +65,6 @@ pub enum SynthError {
 pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Result<Plan, SynthError> {
     let tensors = tensor_table(shape, quant);
     let full_layers = shape.layers.len() as u32;
-    if !can_plan(&shape.arch) {
-        return Err(SynthError::Architecture { arch: shape.arch.clone() });
-    }
     if let Some(foreign) = tensors.iter().find(|tensor| !tensor.kind.in_gguf()) {
         return Err(SynthError::Foreign { tensor: foreign.name.clone(), kind: foreign.kind.name() });
     }
@@ -94,12 +88,6 @@ pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Resu
     Ok(Plan { shape, full_layers, metadata, tensors })
 }
 
-/// Whether the engine's metadata for `arch` is known here; the n-gram tables of Qwen 3.8 Flash are not.
-#[must_use]
-pub fn can_plan(arch: &str) -> bool {
-    arch != "qwen4exp"
-}
-
 fn new_tensor(tensor: &Tensor, name: String) -> NewTensor {
     NewTensor { name, dims: tensor.dims.clone(), kind: tensor.kind }
 }
@@ -121,8 +109,16 @@ fn cut(shape: &Shape, tensors: &[Tensor], keep: usize) -> (Shape, Vec<NewTensor>
     };
     let mut tensors: Vec<_> = tensors.iter().filter_map(renamed).collect();
     fit_per_layer_tables(shape, keep as u64, &mut tensors);
+    if let Some(streams) = &mut slice.streams {
+        streams.fed = streams.fed.iter().filter_map(|&old| Some(*place.get(&(old as u32))? as u64)).collect();
+        // A table that feeds no layer of the slice would be a tensor that the engine does not expect.
+        tensors.retain(|tensor| !streams.fed.is_empty() || tensor.name != NGRAM_TABLE);
+    }
     (slice, tensors)
 }
+
+/// The n-gram table of Qwen 3.8 Flash.
+const NGRAM_TABLE: &str = "per_layer_token_embd.weight";
 
 /// Per-layer embedding tables have a part for each layer (Gemma 3n and 4).
 fn fit_per_layer_tables(shape: &Shape, keep: u64, tensors: &mut [NewTensor]) {

@@ -5,26 +5,29 @@ use crate::envelope::{RECORD, Sealed};
 use crate::error::Error;
 use crate::key::PublicKey;
 use crate::observation::Observation;
+use roofmark_facts::load_record::LoadRun;
 use roofmark_facts::records::Run;
+use roofmark_facts::units::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Version of the header's form.
 pub const FORMAT: &str = "roofmark-record/1";
-/// Version of the form of a bench's body.
+/// Version of the form of a measurement's body.
 pub const ENTRY: &str = "roofmark-entry/1";
 /// Largest payload that is read or written, in bytes.
-pub const LARGEST: usize = 16 << 20;
+pub const LARGEST: usize = 64 << 20;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A bench of the embedded engine: an [`Entry`].
-    Run,
+    /// A bench of the embedded engine: an [`Entry`] of a [`Run`].
+    Bench,
     /// A probe of the machine: an [`Observation`].
     Probe,
-    /// Requests against a server: an [`Observation`].
+    /// Requests against a server: an [`Entry`] of a [`LoadRun`].
     Load,
     /// A result of another tool: an [`Observation`].
     Import,
@@ -37,13 +40,13 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; 6] =
-        [Self::Run, Self::Probe, Self::Load, Self::Import, Self::Foreign, Self::Retraction];
+        [Self::Bench, Self::Probe, Self::Load, Self::Import, Self::Foreign, Self::Retraction];
 
     /// Its name in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Run => "run",
+            Self::Bench => "bench",
             Self::Probe => "probe",
             Self::Load => "load",
             Self::Import => "import",
@@ -77,21 +80,37 @@ pub struct Header {
     pub points_at: Option<Digest>,
 }
 
-/// The body of a bench.
+/// A measurement of this program's own, and the kind of its record.
+pub trait Measured: Serialize + DeserializeOwned {
+    /// Kind of the record.
+    const KIND: Kind;
+}
+
+impl Measured for Run {
+    const KIND: Kind = Kind::Bench;
+}
+
+impl Measured for LoadRun {
+    const KIND: Kind = Kind::Load;
+}
+
+/// The body of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Entry {
+#[serde(deny_unknown_fields)]
+pub struct Entry<R> {
     /// [`ENTRY`].
     pub format: String,
     /// What the run's own form does not carry.
     pub context: Context,
     /// What was observed.
-    pub run: Run,
+    pub run: R,
     /// The statistics as they were published, byte for byte.
     pub rows: Box<RawValue>,
 }
 
 /// Facts around a run. `None` is unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Context {
     /// SHA-256 over processor, cores, memory and hypervisor: tells machines apart without naming them.
     pub fingerprint: Option<Digest>,
@@ -101,10 +120,36 @@ pub struct Context {
     pub power_mode: Option<String>,
     /// Commit of the engine, where it reports one.
     pub commit: Option<String>,
-    /// Options that the run was asked for with.
+    /// Options that the run was asked for with, without their values.
     pub flags: Vec<String>,
-    /// SHA-256 of the model file.
-    pub model_sha256: Option<Digest>,
+    /// Files of the model, in order; empty where its weights were made up.
+    pub model_files: Vec<ModelFile>,
+    /// Tensors by storage type, most bytes first.
+    pub tensor_types: Vec<TensorTypes>,
+}
+
+/// A file of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Name without its folder.
+    pub name: String,
+    /// Length.
+    pub size: Bytes,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
+}
+
+/// Tensors of one storage type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorTypes {
+    /// Name of the type, such as `Q4_K`.
+    pub kind: String,
+    /// Tensors.
+    pub tensors: u64,
+    /// Their bytes.
+    pub size: Bytes,
 }
 
 /// The body of a retraction.
@@ -129,15 +174,15 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A bench.
+    /// A measurement of this program's own.
     ///
     /// # Errors
     /// The entry cannot be written as JSON.
-    pub fn run(entry: &Entry) -> Result<Self, Error> {
-        Ok(Self { kind: Kind::Run, body: to_json(entry)?, points_at: None })
+    pub fn entry<R: Measured>(entry: &Entry<R>) -> Result<Self, Error> {
+        Ok(Self { kind: R::KIND, body: to_json(entry)?, points_at: None })
     }
 
-    /// A probe, a load test or an import, by `kind`.
+    /// A probe or an import, by `kind`.
     ///
     /// # Errors
     /// The observation cannot be written as JSON.

@@ -4,8 +4,9 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::key::PublicKey;
 use crate::observation::{Observation, ObservedCell, Timed};
-use crate::record::{ENTRY, Entry, Kind, Record, Retraction};
-use roofmark_facts::records::{FORMAT as RUN, Origin, Phase, Row, Run};
+use crate::record::{ENTRY, Entry, Kind, Measured, Record, Retraction};
+use roofmark_facts::load_record::{Arrival, FORMAT as LOAD, LoadRow, LoadRun};
+use roofmark_facts::records::{FORMAT as BENCH, Host, Origin, Phase, Row, Run};
 use roofmark_facts::units::TokensPerSecond;
 
 /// Longest text that is kept in an index, in characters.
@@ -76,7 +77,8 @@ impl Summary {
         let inner = record.inner()?;
         let source = inner.as_ref().unwrap_or(record);
         let mut summary = match source.header.kind {
-            Kind::Run => of_entry(source)?,
+            Kind::Bench => of_bench(source)?,
+            Kind::Load => of_load(source)?,
             Kind::Retraction => of_retraction(source)?,
             _ => of_observation(source)?,
         };
@@ -130,27 +132,87 @@ fn refuse(record: &Record, reason: impl Into<String>) -> Error {
     Error::malformed(format!("record {}", record.content.short()), reason)
 }
 
-fn of_entry(record: &Record) -> Result<Summary, Error> {
-    let entry: Entry =
+/// The measurement in `record`, in the form of its kind.
+fn entry<R: Measured>(record: &Record) -> Result<Entry<R>, Error> {
+    let entry: Entry<R> =
         serde_json::from_str(&record.body).map_err(|error| refuse(record, error.to_string()))?;
     known_form(record, &entry.format, ENTRY)?;
-    known_form(record, &entry.run.format, RUN)?;
-    let rows: Vec<Row> =
-        serde_json::from_str(entry.rows.get()).map_err(|error| refuse(record, format!("rows: {error}")))?;
+    Ok(entry)
+}
+
+fn rows<T: serde::de::DeserializeOwned, R>(record: &Record, entry: &Entry<R>) -> Result<Vec<T>, Error> {
+    serde_json::from_str(entry.rows.get()).map_err(|error| refuse(record, format!("rows: {error}")))
+}
+
+fn of_bench(record: &Record) -> Result<Summary, Error> {
+    let entry: Entry<Run> = entry(record)?;
     let run = &entry.run;
+    known_form(record, &run.format, BENCH)?;
+    let rows: Vec<Row> = rows(record, &entry)?;
     let cells = rows.iter().map(|row| row_cell(record, row)).collect::<Result<_, _>>()?;
     Ok(Summary {
         date: date(record, &run.date)?,
-        machine: machine(run),
+        machine: machine(&run.machine),
         backend: clean(&run.engine.backend),
         engine: clean(&run.engine.name),
         version: clean(&run.engine.version),
         model: model(run),
         quant: clean(&run.model.profile.quant),
-        origin: "bench".to_owned(),
         cells,
         ..Summary::bare(record)
     })
+}
+
+/// The machine of a load test is known where client and server share it.
+fn of_load(record: &Record) -> Result<Summary, Error> {
+    let entry: Entry<LoadRun> = entry(record)?;
+    let run = &entry.run;
+    known_form(record, &run.format, LOAD)?;
+    let asked = [&run.settings.input_tokens, &run.settings.output_tokens].map(|text| text.parse().ok());
+    let mut cells = Vec::new();
+    for row in rows::<LoadRow, _>(record, &entry)? {
+        cells.extend(load_cells(record, &row, asked)?);
+    }
+    Ok(Summary {
+        date: date(record, &run.date)?,
+        machine: if run.server.loopback { machine(&run.client) } else { String::new() },
+        engine: run.server.engine.slug().to_owned(),
+        version: run.server.version.as_deref().map(clean).unwrap_or_default(),
+        model: clean(&run.server.model),
+        cells,
+        ..Summary::bare(record)
+    })
+}
+
+/// Rates of a closed loop; in an open one the caller sets the rate, so that it says nothing of the server's speed.
+fn load_cells(
+    record: &Record,
+    row: &LoadRow,
+    [prompt, generated]: [Option<u64>; 2],
+) -> Result<Vec<Cell>, Error> {
+    let Arrival::Closed { concurrency } = row.arrival else { return Ok(Vec::new()) };
+    let single = concurrency == 1;
+    let found = [
+        (Timed::Requests, row.output_throughput),
+        (Timed::Prefill, row.prefill_rate.filter(|_| single)),
+        (Timed::Decode, row.decode_rate.filter(|_| single)),
+    ];
+    let cells = found.into_iter().filter_map(|(timed, rate)| Some((timed, rate?)));
+    cells
+        .map(|(timed, rate)| {
+            Ok(Cell {
+                timed,
+                prompt,
+                generated,
+                depth: None,
+                batch: Some(concurrency.into()),
+                rate: possible(record, rate)?,
+                bounds: None,
+                samples: u32::try_from(row.succeeded).unwrap_or(u32::MAX),
+                void: row.void,
+            })
+        })
+        .collect()
 }
 
 fn known_form(record: &Record, found: &str, wanted: &str) -> Result<(), Error> {
@@ -161,8 +223,8 @@ fn known_form(record: &Record, found: &str, wanted: &str) -> Result<(), Error> {
 }
 
 /// The slug, or the processor for a machine that is not catalogued.
-fn machine(run: &Run) -> String {
-    clean(run.machine.slug.as_deref().unwrap_or(&run.machine.cpu))
+fn machine(host: &Host) -> String {
+    clean(host.slug.as_deref().unwrap_or(&host.cpu))
 }
 
 fn model(run: &Run) -> String {

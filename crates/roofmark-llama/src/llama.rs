@@ -168,11 +168,15 @@ impl Engine for Llama {
     }
 
     fn prefill(&mut self, cell: &PrefillCell) -> Result<Timed, EngineError> {
-        self.time_prefill(cell).map_err(Self::refuse("run a prefill"))
+        let timed = self.time_prefill(cell).map_err(Self::refuse("run a prefill"));
+        process::come_to_rest();
+        timed
     }
 
     fn decode(&mut self, cell: &DecodeCell) -> Result<Timed, EngineError> {
-        self.time_decode(cell).map_err(Self::refuse("run decode steps"))
+        let timed = self.time_decode(cell).map_err(Self::refuse("run decode steps"));
+        process::come_to_rest();
+        timed
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

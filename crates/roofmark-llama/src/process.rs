@@ -1,6 +1,8 @@
 //! The engine's own process: what it says of itself, and what makes it harmless to others.
 
 use roofmark_facts::units::Bytes;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 /// Variables that change what the engine computes with, by the beginning of their names.
 const ENGINE_VARIABLES: [&str; 8] = [
@@ -59,6 +61,38 @@ pub fn behave() {
     }
 }
 
+/// Longest wait for the engine's threads to sleep.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Time between two looks at what they use.
+#[cfg(unix)]
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Waits until the engine's threads sleep. After the last step they poll for more work for a tenth of a
+/// second, and would take a processor from whatever is measured next: a roof, or another slice.
+#[cfg(unix)]
+pub fn come_to_rest() {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let before = processor_time();
+        std::thread::sleep(LOOK_AGAIN);
+        if processor_time().saturating_sub(before) < LOOK_AGAIN / 4 {
+            return;
+        }
+    }
+}
+
+/// This system's clock of processor time is not read: nothing is waited for.
+#[cfg(not(unix))]
+pub fn come_to_rest() {}
+
+/// Processor time of all threads of this process so far.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// Memory and swap that is free, in bytes.
 #[cfg(target_os = "linux")]
 fn free_memory() -> Option<u64> {
@@ -69,6 +103,21 @@ fn free_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn rest_comes_when_the_threads_sleep() {
+        let busy = Duration::from_millis(120);
+        let start = Instant::now();
+        let worker = std::thread::spawn(move || {
+            while start.elapsed() < busy {
+                std::hint::spin_loop();
+            }
+        });
+        come_to_rest();
+        assert!(worker.is_finished(), "{:?}", start.elapsed());
+        assert!(start.elapsed() < PATIENCE);
+    }
 
     #[test]
     fn fields_are_read_in_bytes() {

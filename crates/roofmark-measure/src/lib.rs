@@ -4,5 +4,6 @@
 pub mod bench;
 pub mod engine;
 pub mod load;
+pub mod probe;
 pub mod roof;
 pub mod state;

@@ -5,6 +5,8 @@
 //! What cannot be read is `None`, never zero.
 
 mod linux;
+mod power;
+pub mod trace;
 
 pub use linux::{EnergyMeter, StateMeter, busy_processors};
 

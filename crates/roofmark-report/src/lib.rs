@@ -9,3 +9,4 @@ pub mod check;
 pub mod cost;
 mod lines;
 pub mod load;
+pub mod probe;

@@ -1,6 +1,9 @@
 //! Metrics of a load test and its doubts, from the raw record. One name, one formula.
 
-use crate::stats::{median, median_interval, percentile, regress};
+use crate::stats::{
+    MANY, has_percentile, median, median_interval, median_interval_of_sorted, quantile_of_sorted, regress,
+    sorted,
+};
 use roofmark_facts::load_doubt::{
     CLIENT_SHARE_VOID, LoadDoubt, OUTPUT_DRIFT_FLAG, PREFIX_HITS_VOID, PROMPT_DRIFT_VOID,
 };
@@ -67,15 +70,22 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
 #[must_use]
 pub fn latency(values: impl Iterator<Item = Seconds>) -> Latency {
     let values: Vec<f64> = values.map(Seconds::get).collect();
-    let at = |p: f64| percentile(&values, p).map(Seconds);
+    let Some(sorted) = sorted(&values) else {
+        return Latency { count: values.len() as u64, ..Latency::default() };
+    };
+    let at = |p: f64| has_percentile(sorted.len(), p).then(|| Seconds(quantile_of_sorted(&sorted, p)));
+    let spread = if sorted.len() < MANY {
+        median_interval(&values, SEED, 0.95)
+    } else {
+        median_interval_of_sorted(&sorted, 0.95)
+    };
     Latency {
-        count: values.len() as u64,
-        p50: median(&values).map(Seconds),
-        p50_interval: median_interval(&values, SEED, 0.95)
-            .map(|spread| (Seconds(spread.low), Seconds(spread.high))),
+        count: sorted.len() as u64,
+        p50: Some(Seconds(quantile_of_sorted(&sorted, 0.5))),
+        p50_interval: spread.map(|spread| (Seconds(spread.low), Seconds(spread.high))),
         p90: at(0.9),
         p99: at(0.99),
-        max: values.iter().copied().reduce(f64::max).map(Seconds),
+        max: sorted.last().copied().map(Seconds),
     }
 }
 
@@ -180,19 +190,23 @@ fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
     }
     let latencies: Vec<(f64, f64)> =
         good.iter().filter_map(|request| Some((request.scheduled.get(), request.ttft()?.get()))).collect();
-    let flying: Vec<(f64, f64)> = cell
-        .requests
-        .iter()
-        .map(|request| {
-            let at = request.scheduled;
-            let others = cell.requests.iter().filter(|other| other.scheduled <= at && other.ended > at);
-            (at.get(), others.count() as f64)
-        })
-        .collect();
+    let flying = flying(&cell.requests);
     let late = cell.ended.get() / cell.arrivals_end.get().max(1e-9);
     let achieved = good.len() as f64 / cell.requests.len() as f64 / late.max(1.0);
     let spill = good.iter().filter(|request| request.ended > cell.arrivals_end).count() as f64;
     (rises(&flying) && rises(&latencies)) || (achieved < 0.95 && spill > 0.2 * good.len() as f64)
+}
+
+/// Requests in flight at each due time, itself included.
+fn flying(requests: &[RequestRecord]) -> Vec<(f64, f64)> {
+    let times = |of: fn(&RequestRecord) -> Seconds| {
+        let mut times: Vec<f64> = requests.iter().map(|request| of(request).get()).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let (starts, ends) = (times(|request| request.scheduled), times(|request| request.ended));
+    let count = |times: &[f64], at: f64| times.partition_point(|time| *time <= at) as f64;
+    starts.iter().map(|at| (*at, count(&starts, *at) - count(&ends, *at))).collect()
 }
 
 /// The slope is above zero at 95 %: more than two standard errors.

@@ -5,6 +5,8 @@
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 2000;
+/// Samples from which the median's interval is computed without resampling.
+pub const MANY: usize = 1000;
 /// Makes the median absolute deviation estimate the standard deviation of normal data.
 const MAD_TO_SIGMA: f64 = 1.4826;
 /// The same for the mean absolute deviation, used where more than half of the samples are equal.
@@ -24,15 +26,12 @@ pub struct Spread {
 /// The `p` quantile (0 to 1) with linear interpolation between order statistics (Hyndman and Fan's type 7).
 #[must_use]
 pub fn quantile(samples: &[f64], p: f64) -> Option<f64> {
-    if samples.is_empty() || !samples.iter().all(|value| value.is_finite()) || !(0.0..=1.0).contains(&p) {
-        return None;
-    }
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    Some(quantile_of_sorted(&sorted, p))
+    (0.0..=1.0).contains(&p).then(|| Some(quantile_of_sorted(&sorted(samples)?, p))).flatten()
 }
 
-fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
+/// The same of samples that are in rising order and at least one.
+#[must_use]
+pub fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     let position = p * (sorted.len() - 1) as f64;
     let below = sorted[position.floor() as usize];
     let above = sorted[position.ceil() as usize];
@@ -48,9 +47,14 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 /// The `p` quantile, only where at least ten samples lie beyond it: n · (1 − p) ≥ 10.
 #[must_use]
 pub fn percentile(samples: &[f64], p: f64) -> Option<f64> {
-    let beyond = samples.len() as f64 * (1.0 - p);
+    has_percentile(samples.len(), p).then(|| quantile(samples, p)).flatten()
+}
+
+/// Whether `count` samples are enough for the `p` quantile: ten beyond it.
+#[must_use]
+pub fn has_percentile(count: usize, p: f64) -> bool {
     // The tolerance keeps 1000 samples enough for p = 0.99, whose complement is not exact in binary.
-    (beyond >= 10.0 - 1e-9).then(|| quantile(samples, p)).flatten()
+    count as f64 * (1.0 - p) >= 10.0 - 1e-9
 }
 
 /// Median absolute deviation from the median, not scaled.
@@ -146,9 +150,44 @@ pub fn bootstrap(
 }
 
 /// Bootstrap interval of the median.
+///
+/// From [`MANY`] samples on by its limit for many resamples, which needs none: the number of resampled values
+/// below a point is binomial, so the bounds are the order statistics at n/2 ∓ z·√n/2 (Efron 1982, chapter 10).
 #[must_use]
 pub fn median_interval(samples: &[f64], seed: u64, level: f64) -> Option<Spread> {
-    bootstrap(&[samples], seed, level, |groups| median(&groups[0]))
+    if samples.len() < MANY {
+        return bootstrap(&[samples], seed, level, |groups| median(&groups[0]));
+    }
+    median_interval_of_sorted(&sorted(samples)?, level)
+}
+
+/// The same for many samples that are sorted and finite.
+#[must_use]
+pub fn median_interval_of_sorted(sorted: &[f64], level: f64) -> Option<Spread> {
+    let count = sorted.len() as f64;
+    let half = normal_quantile(f64::midpoint(level, 1.0)) * count.sqrt() / 2.0;
+    let at = |rank: f64| sorted.get((rank.max(0.0) as usize).min(sorted.len().checked_sub(1)?)).copied();
+    let (low, high) = ((count - 1.0) / 2.0 - half, (count - 1.0) / 2.0 + half);
+    Some(Spread { low: at(low.round())?, mid: quantile_of_sorted(sorted, 0.5), high: at(high.round())? })
+}
+
+/// Finite samples in rising order; `None` where one is not finite or there are none.
+#[must_use]
+pub fn sorted(samples: &[f64]) -> Option<Vec<f64>> {
+    if samples.is_empty() || !samples.iter().all(|value| value.is_finite()) {
+        return None;
+    }
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    Some(sorted)
+}
+
+/// Quantile of the standard normal distribution for 0.5 < p < 1, to 0.0005 (Abramowitz and Stegun 26.2.23).
+fn normal_quantile(p: f64) -> f64 {
+    let t = (-2.0 * (1.0 - p).ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    t - above / below
 }
 
 /// Bootstrap interval of median(`new`) / median(`base`), the two sampled independently.
@@ -365,6 +404,20 @@ mod tests {
         assert!(percentile(&samples, 0.99).is_some());
         assert_eq!(percentile(&samples[..999], 0.99), None);
         assert_eq!(percentile(&samples[..19], 0.5), None);
+    }
+
+    #[test]
+    fn the_interval_without_resampling_is_the_bootstrap() {
+        let mut random = SplitMix(3);
+        for count in [1000, 1501, 4000] {
+            let samples: Vec<f64> = (0..count).map(|_| (random.next() as f64 / 1e19).powi(3)).collect();
+            let exact = median_interval(&samples, 7, 0.95).unwrap();
+            let drawn = bootstrap(&[&samples], 7, 0.95, |groups| median(&groups[0])).unwrap();
+            let width = drawn.high - drawn.low;
+            assert_eq!(exact.mid, drawn.mid);
+            assert!((exact.low - drawn.low).abs() < 0.15 * width, "{count}: {exact:?} {drawn:?}");
+            assert!((exact.high - drawn.high).abs() < 0.15 * width, "{count}: {exact:?} {drawn:?}");
+        }
     }
 
     #[test]

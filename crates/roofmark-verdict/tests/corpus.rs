@@ -33,7 +33,9 @@ fn corpus(folder: &str) -> Vec<Labelled> {
 
 fn labelled(file: &str) -> Vec<Labelled> {
     let mut texts = Vec::new();
-    for section in file.split("=== ").skip(1) {
+    let sections = format!("\n{file}");
+    for section in sections.split("\n=== ").skip(1) {
+        let section = format!("{section}\n");
         let (head, rest) = section.split_once('\n').expect("a head line");
         let (name, format) = head.split_once(' ').expect("a name and a format");
         let at = if rest.starts_with("---\n") { 0 } else { rest.rfind("\n---\n").expect("a rule") + 1 };
@@ -97,10 +99,16 @@ fn same_value(claim: &Claim, expected: &Expected) -> bool {
     near(claim.low, low) && near(claim.high, high)
 }
 
+/// Whether all that differs is the engine or the context, which the output's own form leaves out.
+fn is_minor(wrong: &[String]) -> bool {
+    wrong.iter().all(|field| field.starts_with("engine") || field.starts_with("context"))
+}
+
 /// Right, found and expected claims, and a list of what went wrong.
 fn score(folder: &str) -> (usize, usize, usize, String) {
     let lexicon = common::lexicon();
     let (mut right, mut found, mut wanted, mut log) = (0, 0, 0, String::new());
+    let mut minor = 0;
     for text in corpus(folder) {
         let read = reader::read(text.text.as_bytes(), text.format, &lexicon).expect("it reads");
         let mut left: Vec<&Claim> = read.claims.iter().collect();
@@ -117,6 +125,7 @@ fn score(folder: &str) -> (usize, usize, usize, String) {
                     if wrong.is_empty() {
                         right += 1;
                     } else {
+                        minor += usize::from(is_minor(&wrong));
                         let _ = writeln!(log, "{}: {}: {}", text.name, expected.fields[4], wrong.join("; "));
                     }
                 }
@@ -133,6 +142,7 @@ fn score(folder: &str) -> (usize, usize, usize, String) {
             );
         }
     }
+    let _ = writeln!(log, "right but for engine or context: {}", right + minor);
     (right, found, wanted, log)
 }
 

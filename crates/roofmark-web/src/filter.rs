@@ -118,7 +118,7 @@ mod tests {
             ("sort", "x", "expected date"),
             ("limit", "0", "1 to 1000"),
             ("skip", "-1", "0 to 10000"),
-            ("kind", "x", "run, probe"),
+            ("kind", "x", "bench, probe"),
             ("mahcine", "x", "no parameter"),
         ] {
             let refused = listing(&pairs(&[(name, value)])).unwrap_err();

@@ -7,6 +7,7 @@ pub mod cost;
 pub mod explorer;
 pub mod lab;
 pub mod live;
+pub mod load;
 pub mod machines;
 pub mod record;
 pub mod results;

@@ -32,6 +32,8 @@ pub enum Command {
     /// Load-test a server (this build has no engine of its own).
     #[cfg(not(feature = "engine"))]
     Bench(crate::command::endpoint::EndpointArgs),
+    /// Measure what this machine's memory, arithmetic and links really give.
+    Probe(crate::command::probe::ProbeArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
     /// List which engine runs on which machines, since when, on what evidence.

@@ -20,6 +20,7 @@ pub mod machines;
 pub mod models;
 pub mod predict;
 pub mod report;
+pub mod probe;
 pub mod results;
 pub mod serve;
 pub mod submit;
@@ -36,10 +37,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         #[cfg(feature = "engine")]
         Command::Bench(command) => bench::run(&command, args.json, &place),
         #[cfg(not(feature = "engine"))]
-        Command::Bench(command) => endpoint::run(&command, args.json),
+        Command::Bench(command) => endpoint::run(&command, args.json, &place),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
+        Command::Probe(command) => probe::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json),

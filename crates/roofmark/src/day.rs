@@ -13,3 +13,8 @@ pub fn today(text: Option<&str>) -> Result<Date> {
         }),
     }
 }
+
+/// Now: UTC, RFC 3339, to the second.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

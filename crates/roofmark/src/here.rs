@@ -33,7 +33,7 @@ pub fn machine() -> Result<&'static Machine> {
 }
 
 /// `host` with a measured read bandwidth of `roof`.
-fn described(host: &Host, roof: BytesPerSecond, date: &str) -> Machine {
+pub fn described(host: &Host, roof: BytesPerSecond, date: &str) -> Machine {
     let source = |title: &str| Source { title: title.into(), url: String::new(), date: date.into() };
     let probed = Sourced { value: roof, basis: Basis::Measured, source: source("read by the roof probe") };
     let told =

@@ -2,14 +2,17 @@
 
 use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy;
-use roofmark_facts::records::Run;
+use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::records::{Host, Run};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::{KnownKeys, Signer};
 use roofmark_ledger::ledger::Place as Store;
 use roofmark_ledger::privacy::{self, Identity};
-use roofmark_ledger::record::{Context, ENTRY, Entry};
+use roofmark_ledger::record::{Context, ENTRY, Entry, Measured};
 use roofmark_ledger::{Draft, Error, Ledger, Options, spool};
+use roofmark_verdict::load;
 use roofmark_verdict::rows::rows;
+use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
 
 /// Name and version of this program, as records keep it.
@@ -39,13 +42,19 @@ pub fn signer() -> Result<Signer> {
     Signer::open(&folder()?.join("key")).map_err(shown)
 }
 
-/// Keys that this user knows, the own one among them.
-pub fn known_keys(signer: &Signer) -> Result<KnownKeys> {
-    let known = KnownKeys::read(&folder()?.join("known_keys")).map_err(shown)?;
-    Ok(known.with(signer.public(), "your own"))
+/// Keys that this user knows, the own one among them where there is one: nothing is made here.
+pub fn known_keys() -> Result<KnownKeys> {
+    let folder = folder()?;
+    let known = KnownKeys::read(&folder.join("known_keys")).map_err(shown)?;
+    let own = folder.join("key");
+    if !own.exists() {
+        return Ok(known);
+    }
+    Ok(known.with(Signer::open(&own).map_err(shown)?.public(), "your own"))
 }
 
 /// An error of the ledger as the program shows it.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 pub fn shown(error: Error) -> anyhow::Error {
     anyhow::anyhow!("failed to {error}")
 }
@@ -100,43 +109,72 @@ pub fn identity() -> Identity {
     }
 }
 
-/// The statistics that a run publishes, as they are printed and stored.
-pub fn statistics(run: &Run) -> Result<String> {
-    serde_json::to_string(&rows(run)).context("failed to write the rows")
+/// A measurement of this program, and what is derived from it.
+pub trait Measurement: Measured {
+    /// The statistics that it publishes, as they are printed and stored.
+    fn statistics(&self) -> Result<String>;
+    /// The machine that this program ran on.
+    fn host(&self) -> &Host;
 }
 
-/// Puts a finished run into the ledger. A run that the ledger does not take waits in the spool; the bench itself has not failed.
+impl Measurement for Run {
+    fn statistics(&self) -> Result<String> {
+        serde_json::to_string(&rows(self)).context("failed to write the rows")
+    }
+
+    fn host(&self) -> &Host {
+        &self.machine
+    }
+}
+
+impl Measurement for LoadRun {
+    fn statistics(&self) -> Result<String> {
+        let rows = self.cells.iter().map(|cell| load::row(cell, &self.settings, &self.server).0);
+        serde_json::to_string(&rows.collect::<Vec<_>>()).context("failed to write the rows")
+    }
+
+    fn host(&self) -> &Host {
+        &self.client
+    }
+}
+
+/// Puts a finished measurement into the ledger: every command that measures ends with this. What the ledger does
+/// not take waits in the spool; the measurement itself has not failed. `context` says what is known of the model.
 /// Says where it is.
-pub fn keep_run(place: &Place, run: &Run) -> String {
-    let kept = draft(run).and_then(|draft| keep(place, &draft));
+pub fn keep_run<R: Measurement>(place: &Place, run: &R, context: Context) -> String {
+    let kept = draft(run, context).and_then(|draft| keep(place, &draft));
     let text = kept.unwrap_or_else(|error| format!("warning: the run is not in the ledger: {error:#}"));
     eprintln!("{text}");
     text
 }
 
-fn draft(run: &Run) -> Result<Draft> {
-    let mut value = serde_json::to_value(run)?;
-    privacy::scrub(&mut value, &identity());
-    let run: Run = serde_json::from_value(value)?;
-    let rows = serde_json::value::RawValue::from_string(statistics(&run)?)?;
-    let context = Context { fingerprint: Some(fingerprint(&run)), ..facts() };
-    Draft::run(&Entry { format: ENTRY.to_owned(), context, run, rows }).map_err(shown)
+fn draft<R: Measurement>(run: &R, context: Context) -> Result<Draft> {
+    let context = Context { fingerprint: Some(fingerprint(run.host())), ..facts(context) };
+    let (run, context): (R, Context) = (scrubbed(run)?, scrubbed(&context)?);
+    let rows = RawValue::from_string(run.statistics()?)?;
+    Draft::entry(&Entry { format: ENTRY.to_owned(), context, run, rows }).map_err(shown)
 }
 
-fn facts() -> Context {
+/// A copy of `value` without what is private.
+pub fn scrubbed<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> Result<T> {
+    let mut json = serde_json::to_value(value)?;
+    privacy::scrub(&mut json, &identity());
+    Ok(serde_json::from_value(json)?)
+}
+
+/// `context` with what the system says.
+fn facts(context: Context) -> Context {
     let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    let flags: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with("--")).collect();
-    let flags = flags.iter().map(|flag| flag.split('=').next().unwrap_or(flag).to_owned()).collect();
+    let flags = std::env::args().skip(1).filter(|word| word.starts_with("--"));
     Context {
         driver: read("/sys/module/nvidia/version").map(|version| format!("nvidia {version}")),
         power_mode: read("/sys/firmware/acpi/platform_profile"),
-        flags,
-        ..Context::default()
+        flags: flags.map(|flag| flag.split('=').next().unwrap_or(&flag).to_owned()).collect(),
+        ..context
     }
 }
 
-fn fingerprint(run: &Run) -> Digest {
-    let host = &run.machine;
+fn fingerprint(host: &Host) -> Digest {
     let text = format!("{} {:?} {} {:?} {:?}", host.cpu, host.cores, host.cpus, host.memory, host.hypervisor);
     Digest::of(text.as_bytes())
 }

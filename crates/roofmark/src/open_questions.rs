@@ -114,7 +114,7 @@ impl Program for Lent {
     }
 
     fn known_keys(&self) -> Result<KnownKeys, Refused> {
-        ledger::signer().and_then(|signer| ledger::known_keys(&signer)).map_err(unavailable)
+        ledger::known_keys().map_err(unavailable)
     }
 
     fn own_key(&self) -> Result<PublicKey, Refused> {

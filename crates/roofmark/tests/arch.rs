@@ -7,7 +7,7 @@
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::shape::{Ffn, Shape};
-use roofmark_facts::synth::{can_plan, plan};
+use roofmark_facts::synth::plan;
 use roofmark_measure::engine::child::ChildEngine;
 use roofmark_measure::engine::{DecodeCell, Engine, LoadRequest, ModelSource, OpenRequest, PrefillCell};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const EXPERTS: u64 = 16;
 /// The narrowest model of each architecture.
 fn architectures() -> BTreeMap<&'static str, (&'static str, &'static Shape)> {
     let mut found: BTreeMap<&str, (&str, &Shape)> = BTreeMap::new();
-    for model in Catalog::builtin().models.iter().filter(|model| can_plan(&model.shape.arch)) {
+    for model in Catalog::builtin().models.iter() {
         let entry = found.entry(&model.shape.arch).or_insert((&model.slug, &model.shape));
         if model.shape.hidden < entry.1.hidden {
             *entry = (&model.slug, &model.shape);
@@ -37,6 +37,9 @@ fn shrunk(shape: &Shape) -> Shape {
     shape.vocab = shape.vocab.min(VOCABULARY);
     if let Some(embedding) = &mut shape.per_layer_embedding {
         embedding.vocab = embedding.vocab.min(VOCABULARY);
+    }
+    if let Some(streams) = &mut shape.streams {
+        streams.rows = streams.rows.min(VOCABULARY);
     }
     for layer in &mut shape.layers {
         if let Ffn::Experts(experts) = &mut layer.ffn {

@@ -159,6 +159,13 @@ impl Value {
         Self::Array(Array::from_raw(ValueType::U32, values.len() as u64, raw))
     }
 
+    /// An array of 64-bit numbers.
+    #[must_use]
+    pub fn u64s(values: &[u64]) -> Self {
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::Array(Array::from_raw(ValueType::U64, values.len() as u64, raw))
+    }
+
     /// An array of flags.
     #[must_use]
     pub fn bools(values: &[bool]) -> Self {

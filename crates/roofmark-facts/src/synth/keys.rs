@@ -6,7 +6,7 @@
 
 use super::{expert_period, has_experts};
 use crate::gguf::{Metadata, Value};
-use crate::shape::{Attention, Experts, Ffn, Indexer, Latent, Layer, Mixer, Shape};
+use crate::shape::{Attention, Experts, Ffn, Indexer, Latent, Layer, Mixer, Shape, Streams};
 
 /// Context length where the shape states none.
 const DEFAULT_CONTEXT: u64 = 4096;
@@ -132,7 +132,7 @@ fn kv_heads(shape: &Shape, mixer: &Mixer) -> u64 {
 /// The part of a head that is rotated: 1/n.
 fn rotary_part(arch: &str) -> u64 {
     match arch {
-        "qwen3next" | "qwen35" | "qwen35moe" => 4,
+        "qwen3next" | "qwen35" | "qwen35moe" | "qwen4exp" => 4,
         "glm4" | "glm4moe" | "minimax-m2" => 2,
         _ => 1,
     }
@@ -257,7 +257,7 @@ fn family(shape: &Shape, keys: &mut Keys<'_>) {
     if arch.starts_with("granite") || matches!(arch, "command-r" | "cohere2") {
         keys.float("logit_scale", 1.0);
     }
-    if arch.starts_with("qwen3vl") || arch.starts_with("qwen35") {
+    if arch.starts_with("qwen3vl") || arch.starts_with("qwen35") || arch == "qwen4exp" {
         let pairs = attentions(shape).next().map_or(32, |part| part.key_dim / rotary_part(arch) / 2) as u32;
         let (height, width) = (pairs / 3, pairs / 3);
         keys.set("rope.dimension_sections", Value::u32s(&[pairs - height - width, height, width, 0]));
@@ -268,6 +268,40 @@ fn family(shape: &Shape, keys: &mut Keys<'_>) {
     if arch == "deepseek4" {
         compressed_keys(shape, keys);
     }
+    if let Some(streams) = &shape.streams {
+        stream_keys(shape, streams, keys);
+    }
+}
+
+/// Qwen 3.8 Flash.
+fn stream_keys(shape: &Shape, streams: &Streams, keys: &mut Keys<'_>) {
+    keys.count("hyper_connection.count", streams.count);
+    keys.count("hyper_connection.low_rank", streams.rank);
+    indexer_keys(streams.indexer, keys);
+    let pooled = |layer: &Layer| if attention(layer).is_some() { streams.pooled as u32 } else { 0 };
+    let ratios: Vec<u32> = shape.layers.iter().map(pooled).collect();
+    keys.set("attention.compress_ratios", Value::u32s(&ratios));
+    if !streams.fed.is_empty() {
+        ngram_keys(shape.hidden, streams, keys);
+    }
+}
+
+/// The n-gram table: each head has the same number of rows, one after the other. Which row an n-gram has is
+/// decided by multipliers; any odd ones serve.
+fn ngram_keys(hidden: u64, streams: &Streams, keys: &mut Keys<'_>) {
+    let heads = (hidden / streams.row).max(1);
+    let rows = streams.rows / heads;
+    let fed: Vec<u32> = streams.fed.iter().map(|&layer| layer as u32).collect();
+    keys.set("ple.layers", Value::u32s(&fed));
+    keys.count("ple.ngram_size", streams.ngram);
+    keys.count("ple.heads_per_ngram", heads / (streams.ngram - 1));
+    keys.count("ple.conv_kernel", streams.taps);
+    keys.count("ple.eos_token_id", 0);
+    keys.count("embedding_length_per_layer_input", streams.row);
+    let numbers = |count: u64, number: &dyn Fn(u64) -> u64| (0..count).map(number).collect::<Vec<_>>();
+    keys.set("ple.layer_multipliers", Value::u64s(&numbers(streams.ngram, &|place| 2 * place + 1)));
+    keys.set("ple.head_offsets", Value::u64s(&numbers(heads, &|head| head * rows)));
+    keys.set("ple.head_vocab_sizes", Value::u64s(&numbers(heads, &|_| rows)));
 }
 
 fn gemma_keys(shape: &Shape, keys: &mut Keys<'_>) {

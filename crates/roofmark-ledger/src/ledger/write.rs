@@ -9,6 +9,7 @@ use crate::observation::Timed;
 use crate::record::{Draft, FORMAT, Header, Kind, Record, payload};
 use crate::store::{Failure, column};
 use crate::summary::{Cell, Summary};
+use roofmark_facts::units::TokensPerSecond;
 use sqlx::AnyConnection;
 
 /// Appends `drafts` inside the transaction of `connection`.
@@ -110,8 +111,8 @@ pub async fn index(connection: &mut AnyConnection, sequence: i64, summary: &Summ
         .bind(&summary.quant)
         .bind(&summary.origin)
         .bind(i64::try_from(summary.cells.len()).unwrap_or(i64::MAX))
-        .bind(summary.best(Timed::Prefill).map(|rate| rate.get()))
-        .bind(summary.best(Timed::Decode).map(|rate| rate.get()))
+        .bind(summary.best(Timed::Prefill).map(TokensPerSecond::get))
+        .bind(summary.best(Timed::Decode).map(TokensPerSecond::get))
         .execute(&mut *connection)
         .await?;
     for (place, cell) in (0..).zip(&summary.cells) {

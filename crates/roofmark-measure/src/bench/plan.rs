@@ -187,24 +187,47 @@ pub fn time_needed(model: &Profile, plan: &Plan, means: &Means) -> Seconds {
 
 /// The layer counts to run: the whole model where memory and time allow, else three slices.
 ///
-/// `profile` gives the costs of a part with that many layers. Slices are a quarter, a half and the
-/// whole of the largest size for which all three together fit. `None` where not even the smallest do.
+/// `profile` gives the costs of a part with that many layers. Slices are about a quarter, a half and the
+/// whole of the largest size for which all three together fit, each rounded to the size whose layers
+/// are most like the full model's. `None` where not even the smallest do.
 pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> Profile) -> Option<Vec<u32>> {
-    let fits = |bytes: Bytes| means.available.is_none_or(|available| bytes <= available);
+    let fits = |part: &Profile| {
+        means.available.is_none_or(|available| memory_needed(part, plan, means) <= available)
+    };
     let whole = profile(layers);
-    if fits(memory_needed(&whole, plan, means)) && time_needed(&whole, plan, means) <= means.budget {
+    if fits(&whole) && time_needed(&whole, plan, means) <= means.budget {
         return Some(vec![layers]);
     }
-    let sizes = (LEAST..layers).rev().map(|largest| vec![largest.div_ceil(4), largest.div_ceil(2), largest]);
-    let possible: Vec<Vec<u32>> = sizes
-        .filter(|sizes| sizes.iter().all(|&size| fits(memory_needed(&profile(size), plan, means))))
+    let slices: Vec<Profile> = (1..layers).map(profile).collect();
+    let of = |size: u32| &slices[size as usize - 1];
+    let unlike = |size: u32| (layer_bytes(of(size)) / layer_bytes(&whole) - 1.0).abs();
+    let possible: Vec<Vec<u32>> = (LEAST..layers)
+        .rev()
+        .map(|largest| three(largest, unlike))
+        .filter(|sizes| sizes.iter().all(|&size| fits(of(size))))
         .collect();
     let in_time = possible.iter().find(|sizes| {
-        sizes.iter().map(|&size| time_needed(&profile(size), plan, means)).sum::<Seconds>() <= means.budget
+        sizes.iter().map(|&size| time_needed(of(size), plan, means)).sum::<Seconds>() <= means.budget
     });
     // Slices that are too small carry too little of the time that they stand for: rather be late.
     let steady = possible.iter().rev().find(|sizes| sizes[2] >= STEADY);
     in_time.filter(|sizes| sizes[2] >= STEADY).or(steady).or(possible.first()).cloned()
+}
+
+/// Three sizes up to `largest`. Each may move by one layer to where `unlike` is least: half of the layers of
+/// a mix such as Q4_K_M have larger types, and an odd slice cannot be half of each.
+fn three(largest: u32, unlike: impl Fn(u32) -> f64) -> Vec<u32> {
+    let nearer = |left: u32, right: u32| if unlike(right) < unlike(left) { right } else { left };
+    let [quarter, half] = [4, 2].map(|part| largest.div_ceil(part));
+    let like = vec![nearer(quarter, quarter + 1), nearer(half, half + 1), nearer(largest, largest - 1)];
+    let distinct = like.windows(2).all(|pair| pair[0] < pair[1]);
+    if distinct { like } else { vec![quarter, half, largest] }
+}
+
+/// Bytes that one step of decode reads, by layer, without the head.
+fn layer_bytes(part: &Profile) -> f64 {
+    let bytes = Workload::decode(1, 0, 1).bytes(part, 512, 2.0);
+    (bytes - part.head_bytes).get() / f64::from(part.layers)
 }
 
 #[cfg(test)]
@@ -270,6 +293,15 @@ mod tests {
         let by_memory = parts(6.0, 600.0).unwrap();
         assert!(by_memory[2] < 32 && by_memory[2] > by_time[2], "{by_memory:?}");
         assert_eq!(parts(1.5, 600.0), None, "nothing fits beside the head");
+    }
+
+    #[test]
+    fn a_slice_moves_by_a_layer_to_keep_the_mix() {
+        let odd = |size: u32| f64::from(size % 2);
+        assert_eq!(three(10, odd), [4, 6, 10]);
+        assert_eq!(three(11, odd), [4, 6, 10]);
+        assert_eq!(three(16, |_| 0.0), [4, 8, 16]);
+        assert_eq!(three(4, odd), [1, 2, 4], "two of three would be the same");
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Loop<'_> {
         match self.connect(active) {
             Ok(()) => {}
             Err((active, error)) => {
-                self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source)
+                self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source);
             }
         }
     }

@@ -127,7 +127,7 @@ fn llama_and_ollama_counts() {
 
 #[test]
 fn all_events_of_one_read_share_its_time() {
-    let text = format!("{HEAD}{}data: [DONE]\n\n", delta("a", r#"{"completion_tokens":1}"#).repeat(1));
+    let text = format!("{HEAD}{}data: [DONE]\n\n", delta("a", r#"{"completion_tokens":1}"#));
     let (record, _) = read(text.as_bytes(), usize::MAX, 10);
     assert_eq!(record.arrivals, [TokenArrival(1, 1)]);
 }

@@ -289,7 +289,7 @@ pub(super) fn request_body(
     };
     match server.engine {
         ServerEngine::Vllm | ServerEngine::Sglang => {
-            body["stream_options"]["continuous_usage_stats"] = true.into()
+            body["stream_options"]["continuous_usage_stats"] = true.into();
         }
         ServerEngine::LlamaServer => body["timings_per_token"] = true.into(),
         _ => {}

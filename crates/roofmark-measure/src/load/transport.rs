@@ -86,7 +86,9 @@ pub fn trouble(error: &io::Error) -> Trouble {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Trouble::Refused,
         io::ErrorKind::InvalidData => Trouble::Tls,
-        _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Trouble::Tls,
+        _ if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+            Trouble::Tls
+        }
         _ => Trouble::Unreachable,
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn host(root: &Path) -> Host {
 }
 
 /// Contents of a small system file, trimmed; `None` where it cannot be read or is empty.
-fn read(root: &Path, path: &str) -> Option<String> {
+pub(super) fn read(root: &Path, path: &str) -> Option<String> {
     use std::io::Read;
     let mut text = String::new();
     std::fs::File::open(root.join(path)).ok()?.take(LIMIT).read_to_string(&mut text).ok()?;
@@ -223,7 +223,7 @@ impl StateMeter {
 }
 
 /// Mean of what cpufreq says of each processor, else of cpuinfo's clocks.
-fn frequency(root: &Path) -> Option<Hertz> {
+pub(super) fn frequency(root: &Path) -> Option<Hertz> {
     let scaled: Vec<f64> = (0..4096)
         .map_while(|cpu| read(root, &format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq")))
         .filter_map(|text| text.parse::<f64>().ok())
@@ -243,12 +243,12 @@ fn frequency(root: &Path) -> Option<Hertz> {
     mean(&clocks).map(Hertz)
 }
 
-fn mean(values: &[f64]) -> Option<f64> {
+pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The hottest of the thermal zones and the sensors of processors.
-fn temperature(root: &Path) -> Option<Celsius> {
+pub(super) fn temperature(root: &Path) -> Option<Celsius> {
     let zones =
         children(root, "sys/class/thermal", "thermal_zone").into_iter().map(|zone| format!("{zone}/temp"));
     let sensors =
@@ -261,7 +261,7 @@ fn temperature(root: &Path) -> Option<Celsius> {
 }
 
 /// Entries of a folder whose name begins with `prefix`, as paths below the root, in order.
-fn children(root: &Path, folder: &str, prefix: &str) -> Vec<String> {
+pub(super) fn children(root: &Path, folder: &str, prefix: &str) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return Vec::new() };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -46,6 +46,8 @@ pub(super) struct Frame {
     pub bench: bool,
     /// The text around has named the unit of rates without a number (captions of tables).
     pub unit: bool,
+    /// The phase that the question before asks for.
+    pub asked: Option<(Phase, Option<u64>)>,
     /// Due date where the claim is a forecast.
     pub forecast: Option<Option<String>>,
 }
@@ -53,7 +55,10 @@ pub(super) struct Frame {
 impl Frame {
     /// Fills what outlives a sentence (machine, model, quantization, engine) from `outer`.
     pub(super) fn or(mut self, outer: &Self) -> Self {
-        self.machine = self.machine.or_else(|| outer.machine.clone());
+        self.machine = match (self.machine.take(), &outer.machine) {
+            (Some(own), Some(outer)) => Some(own.completed(outer)),
+            (own, outer) => own.or_else(|| outer.clone()),
+        };
         self.model = match (self.model.take(), &outer.model) {
             (Some(own), Some(outer)) => Some(own.completed(outer)),
             (own, outer) => own.or_else(|| outer.clone()),
@@ -123,6 +128,20 @@ impl Frame {
     }
 }
 
+impl MachineSeen {
+    /// The same machine named again keeps the memory and the cores that were said of it.
+    fn completed(mut self, outer: &Self) -> Self {
+        let within = outer.machines.iter().all(|index| self.machines.contains(index));
+        let open = self.memory.is_none() && self.cores.is_none();
+        if within && open && !outer.machines.is_empty() {
+            self.machines.clone_from(&outer.machines);
+            self.memory = self.memory.or(outer.memory);
+            self.cores = self.cores.or(outer.cores);
+        }
+        self
+    }
+}
+
 impl ModelSeen {
     /// A size without a family takes the family around it, and the other way round.
     fn completed(mut self, outer: &Self) -> Self {
@@ -162,7 +181,7 @@ fn only_machine(mentions: &[Mention], lexicon: &Lexicon) -> Option<MachineSeen> 
     Some(chosen)
 }
 
-fn machine_of(mention: &Mention) -> Option<MachineSeen> {
+pub(super) fn machine_of(mention: &Mention) -> Option<MachineSeen> {
     match &mention.what {
         What::Machine { machines, devices, memory } => {
             Some(MachineSeen { machines: machines.clone(), devices: *devices, memory: *memory, cores: None })
@@ -220,6 +239,15 @@ impl Around<'_> {
             .map(|(_, value)| value)
     }
 
+    /// The phase that the rate's own unit names, else the one beside it.
+    fn phase(&self) -> Option<(Phase, Option<u64>)> {
+        let read = |mention: &Mention| {
+            if let What::Phase(phase, n) = mention.what { Some((phase, n)) } else { None }
+        };
+        let inside = |mention: &&Mention| mention.start > self.start && mention.end < self.end;
+        self.mentions.iter().filter(inside).find_map(read).or_else(|| self.pick(read))
+    }
+
     fn any(&self, what: &What) -> bool {
         self.mentions.iter().any(|mention| mention.what == *what)
     }
@@ -244,9 +272,7 @@ impl Around<'_> {
             batched: self.any(&What::Batched),
             aggregate: self.any(&What::Aggregate),
             per_stream: self.any(&What::PerStream),
-            phase: self.pick(
-                |mention| if let What::Phase(phase, n) = mention.what { Some((phase, n)) } else { None },
-            ),
+            phase: self.phase(),
             speculation: self
                 .nearest(|mention| if let What::Speculation(on) = mention.what { Some(on) } else { None }),
             accepted: self
@@ -255,6 +281,7 @@ impl Around<'_> {
             bench: self.any(&What::BenchName),
             quant_carried: false,
             unit: false,
+            asked: None,
             forecast: None,
         }
     }
@@ -305,8 +332,12 @@ pub(super) struct Whole<'a> {
     pub models: Vec<(usize, usize)>,
     /// Machines that the text names.
     pub machines: Vec<Vec<usize>>,
+    /// Machines as sentences name them, in order.
+    pub named: Vec<(usize, MachineSeen)>,
     /// How many engines the text names.
     pub engines: usize,
+    /// Memory modules that the text names beside an accelerator.
+    pub host: Vec<usize>,
 }
 
 impl Whole<'_> {
@@ -322,6 +353,8 @@ impl Whole<'_> {
             .filter(|label| !frame.quant_carried || !is_native(model.as_deref()) || label.contains("FP4"));
         let stock = is_native(model.as_deref()) && STOCK.is_match(&self.text[place.clone()]);
         let quant = if stock { Some("MXFP4-BF16".to_owned()) } else { quant };
+        let apple = machines.iter().any(|slug| slug.starts_with("apple"));
+        let engine = frame.engine.filter(|name| machines.is_empty() || apple || !name.contains("mlx"));
         let (phase, prompt) = frame.phase.unwrap_or((Phase::Decode, None));
         let (phase, concurrency) = streams(phase, &frame);
         Some(Claim {
@@ -332,13 +365,13 @@ impl Whole<'_> {
             machines,
             model,
             models,
-            quant: self::quant(quant, frame.engine),
+            quant: self::quant(quant, engine),
             phase,
             concurrency,
             low: rounded(low),
             high: rounded(high),
             context: frame.context.or(prompt),
-            engine: frame.engine.or(frame.bench.then_some("llama.cpp")).map(str::to_owned),
+            engine: engine.or(frame.bench.then_some("llama.cpp")).map(str::to_owned),
             speculation: frame.speculation == Some(true) && phase != Phase::Prefill,
             accepted: frame.accepted,
             devices: devices.unwrap_or(1),
@@ -375,6 +408,29 @@ impl Whole<'_> {
         }
     }
 
+    /// Whether `seen` is a card in a host that could compute without it.
+    pub(super) fn is_card(&self, seen: &MachineSeen) -> bool {
+        let cards = ["nvidia-rtx", "nvidia-gtx", "nvidia-titan", "amd-rx", "amd-radeon", "intel-arc"];
+        let slug = seen.machines.first().map(|&index| self.lexicon.machines[index].slug.as_str());
+        slug.is_some_and(|slug| cards.iter().any(|start| slug.starts_with(start)))
+    }
+
+    /// The machine of this maker (`apple`, `nvidia`, …) that the text names last before `at`.
+    pub(super) fn of_maker(&self, maker: &str, at: usize) -> Option<MachineSeen> {
+        let maker = if maker.starts_with("mac") { "apple" } else { maker };
+        let made = |machines: &[usize]| {
+            machines.first().is_some_and(|&index| self.lexicon.machines[index].slug.starts_with(maker))
+        };
+        let named = self.named.iter().rev().filter(|(place, _)| *place < at).take(64);
+        named.map(|(_, seen)| seen).find(|seen| made(&seen.machines)).cloned()
+    }
+
+    /// The machine that the text counts so many of, last before `at`: "the four cards".
+    pub(super) fn counted(&self, cards: u32, at: usize) -> Option<MachineSeen> {
+        let before = self.named.iter().rev().filter(|(place, _)| *place < at).take(64);
+        before.map(|(_, seen)| seen).find(|seen| cards > 1 && seen.devices == Some(cards)).cloned()
+    }
+
     /// Slugs of the machine that `frame` speaks of.
     pub(super) fn about(&self, frame: &Frame) -> (Vec<String>, Option<u32>) {
         let (_, slugs, devices) = self.machine(frame.machine.as_ref());
@@ -390,6 +446,10 @@ impl Whole<'_> {
         narrow(&mut left, |index| seen.cores.is_some() && all[index].cores == seen.cores);
         narrow(&mut left, |index| seen.memory.is_some() && all[index].memory_gib == seen.memory);
         let slug = self.chosen(&left, seen);
+        let cluster = seen.devices.map(|count| format!("{slug}-x{count}"));
+        if let Some(cluster) = cluster.filter(|slug| all.iter().any(|machine| machine.slug == *slug)) {
+            return (Some(cluster.clone()), vec![cluster], None);
+        }
         (Some(slug), left.iter().map(|&index| all[index].slug.clone()).collect(), seen.devices)
     }
 

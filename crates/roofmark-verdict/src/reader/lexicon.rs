@@ -166,7 +166,12 @@ impl Lexicon {
                 spelling.pop();
             }
             if is_usable(&spelling) {
-                push_new(&mut all.entry(spelling).or_default().models, index);
+                let models = &mut all.entry(spelling).or_default().models;
+                push_new(models, index);
+                if name == model.slug && models.len() > 1 {
+                    models.retain(|&other| other != index);
+                    models.insert(0, index);
+                }
             }
         }
         if let Some(at) = at.filter(|&at| at >= 1)

@@ -28,6 +28,8 @@ pub(super) enum What {
     Engine(&'static str),
     /// A rate in tokens per second; `group` numbers rates that share one unit or lead from one to the other.
     Rate { low: f64, high: f64, group: usize },
+    /// A number behind a verb that rates stand behind, without its unit: "the other one does 5.3".
+    Bare(f64),
     /// A number that stands where a rate does, without its unit: `4–6 (today)`.
     Echo { low: f64, high: f64 },
     /// A phase, with the prompt's tokens where the words say so (`pp512`).
@@ -52,6 +54,10 @@ pub(super) enum What {
     Cards(u32),
     /// Weights in host memory.
     Offload,
+    /// Memory modules beside an accelerator that is named.
+    Host(Vec<usize>),
+    /// The host computes alone.
+    HostOnly,
     /// A date.
     Date(Date),
     /// A word of expectation.
@@ -154,8 +160,10 @@ impl Finder<'_> {
         let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
         let better = self.mentions.iter().any(|mention| machine(mention) && !module(mention))
             || SERVER.is_match(self.part);
-        if better {
-            self.mentions.retain(|mention| !module(mention));
+        for mention in self.mentions.iter_mut().filter(|mention| better && module(mention)) {
+            if let What::Machine { machines, .. } = &mention.what {
+                mention.what = What::Host(machines.clone());
+            }
         }
     }
 
@@ -292,8 +300,15 @@ impl Finder<'_> {
         if let [count @ b'2'..=b'8', b'x', b'0'..=b'9', ..] = after.as_bytes() {
             return Some(u32::from(count - b'0'));
         }
-        let word = before.rsplit(|sign: char| !sign.is_alphanumeric()).next()?;
-        count_word(word).or_else(|| before.ends_with("pair of").then_some(2)).map(|n| n as u32)
+        let mut words = before.rsplit(|sign: char| !sign.is_alphanumeric());
+        let last = words.next()?;
+        let adjective =
+            !["on", "with", "of", "and", "the", "a", "per", "for", "my", "x", "in", "at", "to", ""]
+                .contains(&last);
+        let counted = count_word(last)
+            .or_else(|| before.ends_with("pair of").then_some(2))
+            .or_else(|| words.next().filter(|_| adjective).and_then(count_word));
+        counted.map(|n| n as u32)
     }
 
     /// Memory written next to the name: `M5 Max 128GB`, `96 GB M2 Max`, `M4 Max (40-core GPU, 128 GB)`.
@@ -326,9 +341,14 @@ impl Finder<'_> {
         for found in ECHO.captures_iter(part) {
             self.echo(&found);
         }
-        for found in TIME_PER_TOKEN.captures_iter(part) {
-            groups += 1;
-            self.time_per_token(&found, groups);
+        for pattern in [&*TIME_PER_TOKEN, &*TOKEN_TIME] {
+            for found in pattern.captures_iter(part) {
+                groups += 1;
+                self.time_per_token(&found, groups);
+            }
+        }
+        for found in BARE.captures_iter(part) {
+            self.bare(&found);
         }
     }
 
@@ -350,9 +370,9 @@ impl Finder<'_> {
     fn rate(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
         let place =
             |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
-        let (a, unit) = (place("a")?, place("unit")?);
+        let (a, unit) = (self.ungrouped(place("a")?), place("unit")?);
         let first = self
-            .number(found.name("a")?.as_str(), found.name("ak").is_some())
+            .number(&self.part[a.start - self.base..a.end - self.base], found.name("ak").is_some())
             .filter(|_| self.stands_alone(&a));
         let second = place("b")
             .and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
@@ -386,6 +406,16 @@ impl Finder<'_> {
             }
         }
         Some(())
+    }
+
+    /// The last group of `range` where a space in it parts two numbers rather than the thousands of one.
+    fn ungrouped(&self, range: Range<usize>) -> Range<usize> {
+        let written = &self.part[range.start - self.base..range.end - self.base];
+        let grouped = self.decimal == Decimal::Comma && self.is_free(&range);
+        match written.rfind(' ').filter(|_| !grouped) {
+            Some(at) => range.start + at + 1..range.end,
+            None => range,
+        }
     }
 
     /// Whether two numbers before one unit are the ends of a range rather than two rates.
@@ -434,7 +464,8 @@ impl Finder<'_> {
         let other = ["ms", "s ", "w", "gb", "%", "x", "×", "tok", "t/s", "k "]
             .iter()
             .any(|unit| unit_follows.starts_with(unit));
-        if !self.is_free(&range) || other {
+        let label = self.before(self.base + found.get(0)?.start(), 40);
+        if !self.is_free(&range) || other || NO_RATE_LABEL.is_match(label) {
             return None;
         }
         let high = found
@@ -459,9 +490,20 @@ impl Finder<'_> {
         Some(())
     }
 
+    fn bare(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + a.end();
+        let value = self.number(a.as_str(), false).filter(|value| !is_year(*value))?;
+        let ends = BARE_END.is_match(self.after(range.end, 12));
+        if ends && self.stands_alone(&range) {
+            self.push(range, What::Bare(value));
+        }
+        Some(())
+    }
+
     fn time_per_token(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
         let whole = found.get(0)?;
-        let range = self.base + whole.start()..self.base + whole.end();
+        let range = self.base + found.name("a")?.start()..self.base + whole.end();
         let time = self.number(found.name("a")?.as_str(), false)?;
         let seconds =
             if found.name("unit")?.as_str().to_lowercase().starts_with('m') { time / 1000.0 } else { time };
@@ -498,6 +540,7 @@ impl Finder<'_> {
             }
         }
         self.contexts();
+        self.prompts();
         self.streams();
     }
 
@@ -535,10 +578,11 @@ impl Finder<'_> {
             name.push('_');
             name.push_str(&tail);
         }
+        let unsloth = part("ud").is_some() || name.ends_with("_K_XL");
         if name == "Q8" {
             name.push_str("_0");
         }
-        Some((range, if part("ud").is_some() { format!("UD-{name}") } else { name }))
+        Some((range, if unsloth { format!("UD-{name}") } else { name }))
     }
 
     /// Whether `Q3` is a quarter of a year.
@@ -577,6 +621,24 @@ impl Finder<'_> {
             let range = self.base + whole.start()..self.base + whole.end();
             if let Some(tokens) = self.context(&found).filter(|_| self.is_free(&range)) {
                 self.push(range, What::Context(tokens));
+            }
+        }
+    }
+
+    /// The length of a prompt: `a prompt of 2,048 tokens`.
+    fn prompts(&mut self) {
+        let part = self.part;
+        for found in PROMPT_OF.captures_iter(part) {
+            let Some((whole, number)) = found.get(0).zip(found.name("n").or_else(|| found.name("m"))) else {
+                continue;
+            };
+            let kilo = found.name("k").or_else(|| found.name("mk")).is_some();
+            if let Some(value) = numbers::value(number.as_str(), self.decimal) {
+                let tokens = if kilo { value * kilo_of(value) } else { value };
+                let range = self.base + whole.start()..self.base + whole.end();
+                if self.is_free(&range) {
+                    self.push(range, What::Context(tokens as u64));
+                }
             }
         }
     }
@@ -620,7 +682,7 @@ impl Finder<'_> {
         let mut phases: Vec<(Range<usize>, What)> = Vec::new();
         for found in PREFILL.captures_iter(part) {
             let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
-            if let Some(whole) = found.name("w").or_else(|| found.get(0)) {
+            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
                 phases.push((
                     self.base + whole.start()..self.base + whole.end(),
                     What::Phase(Phase::Prefill, prompt),
@@ -647,6 +709,7 @@ impl Finder<'_> {
             (&*AGGREGATE, What::Aggregate),
             (&*PER_STREAM, What::PerStream),
             (&*OFFLOAD, What::Offload),
+            (&*HOST_ONLY, What::HostOnly),
             (&*MODAL, What::Modal),
         ] {
             for found in pattern.find_iter(part) {
@@ -655,14 +718,16 @@ impl Finder<'_> {
         }
         self.speculation();
         for found in CORES.captures_iter(part) {
-            if let (Some(whole), Some(cores), None) =
-                (found.get(0), found["n"].parse().ok(), found.name("or"))
-            {
+            let Some(whole) = found.get(0) else { continue };
+            let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
+            if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }
         for found in CARDS.captures_iter(part) {
-            let count = found["n"].parse().ok().or_else(|| count_word(&found["n"].to_lowercase()));
+            let Some(written) = found.name("n").or_else(|| found.name("both")) else { continue };
+            let written = written.as_str().to_lowercase();
+            let count = written.parse().ok().or_else(|| count_word(&written));
             if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))
             {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cards(count as u32));
@@ -751,6 +816,9 @@ fn count_word(word: &str) -> Option<u64> {
 /// Two or more cards in Chinese or Japanese: `两张 RTX 3090`, `4台の`.
 fn counted_in_chinese(before: &str) -> Option<u32> {
     let before = before.trim_end_matches([' ', 'の']);
+    let before = ["普通", "二手", "全新", "中古"]
+        .iter()
+        .fold(before, |text, word| text.strip_suffix(word).unwrap_or(text).trim_end_matches('の'));
     let stem = before.strip_suffix(['张', '張', '块', '塊', '台', '枚', '卡', '片']).unwrap_or(before);
     let sign = stem.chars().next_back()?;
     let written = [('两', 2), ('兩', 2), ('双', 2), ('二', 2), ('三', 3), ('四', 4), ('八', 8)];
@@ -770,8 +838,15 @@ fn floor(text: &str, mut at: usize) -> usize {
 /// The first number of gigabytes in `text`.
 fn gigabytes(text: &str) -> Option<u32> {
     let words = words(text, 0);
+    let short = |word: &Word| {
+        let size = word.text.strip_suffix('g')?.parse().ok()?;
+        (size >= 4 && !text[word.range.end..].starts_with("/s")).then_some(size)
+    };
+    if let Some(size) = words.first().and_then(short) {
+        return Some(size);
+    }
     words.windows(2).find_map(|pair| {
-        let unit = matches!(pair[1].text.as_str(), "gb" | "gib" | "go")
+        let unit = matches!(pair[1].text.as_str(), "gb" | "gib" | "go" | "gbyte" | "гб")
             && pair[1].range.start - pair[0].range.end <= 3;
         let next = &text[pair[1].range.end..];
         let memory =
@@ -812,6 +887,10 @@ fn quant_other(found: &Captures<'_>) -> Option<String> {
     if let Some(bits) = found.name("bpw") {
         return Some(format!("{}bpw", bits.as_str()));
     }
-    let bits = found.name("bits")?.as_str();
+    let bits = found.name("bits")?.as_str().to_lowercase();
+    let bits = match bits.as_str() {
+        "quatre" | "cuatro" => "4".into(),
+        word => count_word(word).map_or(bits.clone(), |count| count.to_string()),
+    };
     Some(if bits == "16" { "F16".into() } else { format!("{bits}-bit") })
 }

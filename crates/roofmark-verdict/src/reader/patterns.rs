@@ -17,16 +17,17 @@ macro_rules! pattern {
 
 /// Tokens per second in the spellings of several languages.
 const UNIT: &str = concat!(
-    r"(?:(?:tokens?|toks?|tks?|tkn|jetons?|トークン|令牌|词元|토큰)",
-    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|each)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|\.)?|econde|egundo|econdo)?(?-u:\b)|秒|초)",
+    r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
+    r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
+    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|с(?:ек(?:унду)?)?\b|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
 pattern!(
     /// A rate, or a range of rates, before its unit.
     RATE = concat!(
-        r"(?i)(?P<a>NUM)(?P<ak>k\b)?\+?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
+        r"(?i)(?P<a>(?-u:\b)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?-u:\b)|NUM)(?P<ak>k\b)?\+?(?:-?ish\b|\s+(?:or so|odd)\b)?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
         r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
         r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
     )
@@ -37,7 +38,7 @@ pattern!(
 );
 pattern!(
     /// Chinese, Japanese and Korean: "every second, n tokens".
-    RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
+    RATE_EAST = r"(?i)(?:每秒|毎秒|초당)\s*(?:生成|输出|出力)?\s*(?:约|約|大约|可达|약)?\s*(?P<a>NUM)(?:\s*[-–~～至到]\s*(?P<b>NUM))?\s*(?:个|個)?\s*(?:tokens?|トークン|令牌|词元|토큰)"
 );
 pattern!(
     /// A rate without its unit, with a remark that only rates have.
@@ -64,20 +65,24 @@ pattern!(
     QUANT_OTHER = concat!(
         r"(?i)(?-u:\b)(?:(?P<mix>(?:MLX[- ])?MXFP4[- ]Q8)|(?P<fp>MXFP4|MXFP8|NVFP4|FP[ -]?4|FP[ -]?8|BF16|bfloat16|FP[ -]?16|F16|float16|FP[ -]?32|F32|half[- ]precision|full[- ]precision)",
         r"|(?P<int>INT[ -]?4|INT[ -]?8|W4A16|W8A8|W4A4)|(?P<awq>AWQ(?:[- ]?INT4)?)|(?P<gptq>GPTQ(?:[- ]?INT4)?)|(?P<bpw>\d(?:\.\d+)?)\s?bpw",
-        r"|(?P<bits>[2-68]|16)\s?[-‑]?\s?bits?)(?-u:\b)"
+        r"|(?P<bits>[2-68]|16|two|three|four|five|six|eight|vier|acht|quatre|cuatro)\s?[-‑]?\s?bits?)(?-u:\b)"
     )
 );
 pattern!(
     /// Words for processing the prompt.
     PREFILL = concat!(
         r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
-        r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|traitement du prompt|input processing|input)\b",
-        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|\bprompt\s*:|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+        r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
+        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|lus?|traités?|leídos?|procesados?|letti?|elaborati?)\b",
+        r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
+        r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
+        r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
+        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
     )
 );
 pattern!(
     /// Tests of llama.cpp's own benchmarks.
-    BENCH_NAME = r"^(?:pp|tg)\d{2,6}$|^S_(?:PP|TG)$"
+    BENCH_NAME = r"(?i)^(?:pp|tg)\d{2,6}$|^S_(?:PP|TG)$"
 );
 pattern!(
     /// Server processors and their memory channels.
@@ -145,16 +150,16 @@ pattern!(
     CONTEXT = concat!(
         r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
-        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bbei|\bà)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
+        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|\bà|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
     )
 );
 pattern!(
     /// GPU cores.
-    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:cores?|c|kerne|cœurs|núcleos|コア|核)\b"
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|コア|核)\b"
 );
 pattern!(
     /// How many cards, without their name.
-    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|cards?|gpus?|karten|cartes|tarjetas|gráficas)\b"
+    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b"
 );
 pattern!(
     /// Weights held in host memory.
@@ -170,7 +175,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|reads? at|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -182,11 +187,11 @@ pattern!(
 );
 pattern!(
     /// A rise or fall from one rate to another.
-    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
 );
 pattern!(
     /// The unit alone, as column headers and captions write it.
-    UNIT_ONLY = r"(?i)UNIT|\btokens per second\b|\btok/s\b"
+    UNIT_ONLY = r"(?i)UNIT|\btokens per second\b|\btok/s\b|\btok(?:en)?s?[_ ](?:per[_ ])?s(?:ec(?:ond)?)?\b|^avg[_ ]ts$"
 );
 pattern!(
     /// Column headers and row labels of rates without a unit.
@@ -194,7 +199,7 @@ pattern!(
 );
 pattern!(
     /// Column headers and row labels of what is no rate.
-    OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen|backend)\b|[$€£]|价格|显存|内存|功耗|首字"
+    OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen)\b|[$€£]|价格|显存|内存|功耗|首字"
 );
 pattern!(
     /// Column headers of prompt rates.
@@ -218,11 +223,11 @@ pattern!(
 );
 pattern!(
     /// Column headers of the context.
-    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tokens))?|ctx|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens|length))?|pp|kontext|上下文(?:长度)?)$"
+    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tok(?:ens?)?))?|ctx(?:[ _](?:length|size|tok(?:ens?)?))?|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens|length))?|pp|kontext|上下文(?:长度)?)$"
 );
 pattern!(
     /// A table cell that is one number or range.
-    CELL = r"(?i)^[~≈<>*`\s]*(?P<a>NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
+    CELL = r"(?i)^[~≈<>*`\s]*(?P<a>\d{1,3}(?: \d{3})+(?:[.,]\d+)?|NUM)(?P<ak>k)?\+?(?:\s*[-–—~]\s*(?P<b>NUM))?(?:\s*(?:±|\+/-|\+-)\s*NUM)?[*`\s†‡]*(?:\([^)]{0,24}\))?$"
 );
 pattern!(
     /// A format that states its width, before a width in bits.
@@ -239,4 +244,69 @@ pattern!(
 pattern!(
     /// Words before one.
     DRAFT_BEFORE = r"(?i)\b(?:draft(?:er)?(?:\s+model)?|entwurfsmodell)\s*(?:[:=(]|is|was|being)\s*$|\bdrafted by\s+(?:an?\s+)?$"
+);
+pattern!(
+    /// Time per token as a label: `TPOT: 19 ms`, "time per token was 31 ms".
+    TOKEN_TIME =
+        r"(?i)\b(?:time per (?:output )?token|tpot|inter-token latency|itl|per-token latency|latency per token)\b[^.;\n]{0,80}?\s(?:was|is|of|at|averag(?:es|ed)|about|around)?\s*[=:~≈]?\s*(?P<a>NUM)\s?(?P<unit>ms|milliseconds?)\b"
+);
+pattern!(
+    /// A number behind a verb that rates stand behind, without a unit.
+    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
+);
+pattern!(
+    /// What may follow such a number.
+    BARE_END = r"(?i)^(?:\s*$|\s*[.,;:!)](?:\s|$)|\s+(?:and|with|on|for|in|at|when|while|but|using|under|und|mit|bei|auf|et|avec|sur|con|en|y|e|su)\b)"
+);
+pattern!(
+    /// Rates that count the prompt's tokens as well, or are peaks of a moment.
+    NO_RATE_LABEL = r"(?i)\b(?:total token throughput|peak output token throughput|total tokens? \(|input ?\+ ?output|pp ?\+ ?tg|tg ?\+ ?pp)"
+);
+pattern!(
+    /// Words of replacing one machine by another.
+    REPLACED = r"(?i)\b(?:replac(?:ed|ing)|upgrad(?:ed|ing)|swapp(?:ed|ing)|mov(?:ed|ing) from|switch(?:ed|ing)|went from|trad(?:ed|ing)|remplacé|passé d|ersetzt|getauscht|gewechselt|cambié|cambiato|sostituito|sustituí|reemplacé|troquei)"
+);
+pattern!(
+    /// The replaced one.
+    OLD_ONE = r"(?i)\b(?:old|previous|former)\s+(?:one|card|gpu|box|machine|mac|laptop|setup|rig|system)\b|\b(?:l['’]|la\s+|le\s+|die\s+|der\s+|das\s+|el\s+|a\s+)(?:ancien(?:ne)?|alte|vorherige|vieja|antigua|anterior|vecchia|antiga)\b"
+);
+pattern!(
+    /// The one that replaces it.
+    NEW_ONE = r"(?i)\bnew\s+(?:one|card|gpu|box|machine|mac|laptop|setup|rig|system)\b|\b(?:la|le|die|der|das|el|a)\s+(?:nouvelle|nouveau|neue|nueva|nuova|nova)\b"
+);
+pattern!(
+    /// How a reply denies what it answers.
+    REBUFF = r"(?i)^[\W_]*(?:no|not|nope|wrong|false|nonsense|bs|bullshit|never|nein|non|falsch|faux|falso)\b"
+);
+pattern!(
+    /// Work of the host alone.
+    HOST_ONLY = r"(?i)\b(?:cpu|host)[- ](?:only|alone|inference)\b|\b(?:pure|only(?: on)?(?: the)?|just the|nur die) cpu\b|\bno (?:card|gpu)\b"
+);
+pattern!(
+    /// A prompt with its length.
+    PROMPT_OF = r"(?i)\bprompts?\s+(?:of|with|de|von|mit|di)\s+(?P<n>NUM)\s?(?P<k>k)?\s*(?:tokens?)\b|\b(?P<m>NUM)(?:\s?(?P<mk>k)[- ]?(?:tokens?[- ])?|[- ]tokens?[- ])(?:long[- ])?(?:prompts?|input)\b"
+);
+pattern!(
+    /// A machine by its maker alone, named before.
+    MAKER = r"(?i)\b(?:the|my|our|der|le|el|il)\s+(?P<name>mac(?:book)?|apple|nvidia|amd|intel)(?:\s+(?:box|machine|card|gpu|system|laptop|chip))?\b"
+);
+pattern!(
+    /// Models and services that run on others' machines.
+    HOSTED = r"(?i)\b(?:gpt-?[345]o?|claude|gemini|grok|openrouter|groq|cerebras|in the cloud|cloud api|hosted api)\b"
+);
+pattern!(
+    /// A question without its mark.
+    ASKS = r"(?i)[?？]\s*$|\b(?:what|how) about\b|\bwie sieht\b"
+);
+pattern!(
+    /// A number or range that ends a clause.
+    PLAIN = r"(?i)[~≈]?(?P<a>NUM)(?P<ak>k)?(?:\s*[-–—]\s*(?P<b>NUM))?\s*(?:[,;|)(]|$)"
+);
+pattern!(
+    /// Column headers of llama-bench's exports: tokens of the prompt, tokens generated.
+    BENCH_COLUMN = r"^n_(?:(?P<prompt>prompt)|gen)$"
+);
+pattern!(
+    /// Memory that belongs to a machine named before.
+    MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
 );

@@ -35,8 +35,10 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
             .and_then(|month| month[..4].parse().ok())
             .or_else(|| common_year(&parts)),
         carry: Frame::default(),
+        swap: None,
         headings: Vec::new(),
         items: Vec::new(),
+        rebuffed: rebuffed(&document.text, &parts),
         claims: Vec::new(),
         sentences: Vec::new(),
     };
@@ -75,11 +77,73 @@ fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<
     if matches!(block.kind, Kind::Table(_)) {
         return Vec::new();
     }
-    sentences(text, block.range.clone())
+    let mut parts: Vec<Part> = sentences(text, block.range.clone())
         .into_iter()
         .flat_map(|range| chunks(text, range))
         .map(|range| Part { mentions: mentions::find(text, range.clone(), lexicon, decimal), range })
-        .collect()
+        .collect();
+    settle_bare(&mut parts);
+    parts
+}
+
+/// Numbers without a unit are rates where the sentence or the one before it tells rates, else nothing.
+fn settle_bare(parts: &mut [Part]) {
+    let mut told = false;
+    for part in parts {
+        told |= has_rate(&part.mentions);
+        for (at, mention) in part.mentions.iter_mut().enumerate() {
+            if let What::Bare(rate) = mention.what
+                && told
+            {
+                mention.what = What::Rate { low: rate, high: rate, group: usize::MAX - at };
+            }
+        }
+        part.mentions.retain(|mention| !matches!(mention.what, What::Bare(_)));
+        told = has_rate(&part.mentions);
+    }
+}
+
+/// The sentence with the numbers behind its names as rates, where the text above has named their unit.
+fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
+    if has_rate(&part.mentions) || part.range.len() > LONGEST_SENTENCE {
+        return None;
+    }
+    let mut mentions = part.mentions.clone();
+    let is_named =
+        mentions.iter().any(|mention| matches!(mention.what, What::Machine { .. } | What::Model { .. }));
+    for (at, found) in PLAIN.captures_iter(&text[part.range.clone()]).enumerate() {
+        let value =
+            |name: &str| numbers::value(found.name(name)?.as_str(), decimal).filter(|value| *value > 0.0);
+        let (Some(a), Some(low)) = (found.name("a"), value("a")) else { continue };
+        let range = part.range.start + a.start()..part.range.start + found.name("b").unwrap_or(a).end();
+        let before = text[part.range.start..range.start].trim_end_matches([' ', '~', '≈', '*']);
+        let behind = part.range.start + before.len();
+        let label =
+            before.ends_with([':', '=', '–', '—', '：']) && (is_named || !OTHER_LABEL.is_match(before));
+        let named = mentions.iter().any(|mention| mention.end == behind) || label;
+        let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
+        if named && free {
+            let low = if found.name("ak").is_some() { low * 1000.0 } else { low };
+            let high = value("b").filter(|high| *high >= low).unwrap_or(low);
+            mentions.push(Mention {
+                start: range.start,
+                end: range.end,
+                what: What::Rate { low, high, group: at },
+            });
+        }
+    }
+    mentions.sort_by_key(|mention| mention.start);
+    has_rate(&mentions).then(|| Part { range: part.range.clone(), mentions })
+}
+
+/// Starts of quoted lines that the next words rebuff.
+fn rebuffed(text: &str, parts: &[Vec<Part>]) -> Vec<usize> {
+    let flat: Vec<&Part> = parts.iter().flatten().collect();
+    let quoted = |part: &Part| text[part.range.clone()].trim_start().starts_with('>');
+    let pairs = flat
+        .windows(2)
+        .filter(|pair| quoted(pair[0]) && !quoted(pair[1]) && REBUFF.is_match(&text[pair[1].range.clone()]));
+    pairs.map(|pair| pair[0].range.start).collect()
 }
 
 fn chunks(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
@@ -150,7 +214,41 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         .collect();
     engines.sort_unstable();
     engines.dedup();
-    Whole { lexicon, text, universal, unique, models, engines: engines.len(), machines: machines(parts) }
+    let machines = machines(parts);
+    Whole {
+        lexicon,
+        text,
+        universal,
+        unique,
+        models,
+        engines: engines.len(),
+        machines,
+        named: named(parts),
+        host: host(parts),
+    }
+}
+
+/// Machines as sentences name them, in order, with the cores that the sentence gives the only one in it.
+fn named(parts: &[Vec<Part>]) -> Vec<(usize, MachineSeen)> {
+    let mut found = Vec::new();
+    for part in parts.iter().flatten() {
+        for (at, mention) in part.mentions.iter().enumerate() {
+            if let Some(mut seen) = super::frame::machine_of(mention) {
+                seen.cores = part.mentions[at..]
+                    .iter()
+                    .skip(1)
+                    .map_while(|next| match next.what {
+                        What::Machine { .. } | What::Rate { .. } => None,
+                        What::Cores(cores) => Some(Some(cores)),
+                        _ => Some(None),
+                    })
+                    .flatten()
+                    .next();
+                found.push((mention.start, seen));
+            }
+        }
+    }
+    found
 }
 
 /// Machines that sentences name, each family once.
@@ -165,6 +263,16 @@ fn machines(parts: &[Vec<Part>]) -> Vec<Vec<usize>> {
         }
     }
     found
+}
+
+/// The memory modules that the text names beside an accelerator.
+fn host(parts: &[Vec<Part>]) -> Vec<usize> {
+    let hosts =
+        parts.iter().flatten().flat_map(|part| &part.mentions).find_map(|mention| match &mention.what {
+            What::Host(machines) => Some(machines.clone()),
+            _ => None,
+        });
+    hosts.unwrap_or_default()
 }
 
 fn common_year(parts: &[Vec<Part>]) -> Option<u32> {
@@ -186,10 +294,14 @@ struct Scope<'a> {
     year: Option<u32>,
     /// Conditions that hold where the reader stands.
     carry: Frame,
+    /// A machine that was replaced, and the one in its place.
+    swap: Option<(MachineSeen, MachineSeen)>,
     /// Open headings with the conditions that hold below each.
     headings: Vec<(usize, Frame)>,
     /// Open list items with the conditions that hold beside each.
     items: Vec<(usize, Frame)>,
+    /// Starts of statements that the text rebuffs.
+    rebuffed: Vec<usize>,
     claims: Vec<Claim>,
     sentences: Vec<Sentence>,
 }
@@ -273,7 +385,8 @@ impl Scope<'_> {
 
     /// Reads one sentence and notes what it is about.
     fn read(&mut self, part: &Part, frame: &mut Frame, hints: bool) {
-        self.sentence(part, frame, hints);
+        let plain = if frame.unit { plain_rates(self.whole.text, part, self.decimal) } else { None };
+        self.sentence(plain.as_ref().unwrap_or(part), frame, hints);
         let slugs = |machines: &[usize]| {
             machines.iter().map(|&index| self.whole.lexicon.machines[index].slug.clone()).collect::<Vec<_>>()
         };
@@ -300,7 +413,7 @@ impl Scope<'_> {
             self.statement(part, text, frame, hints);
             return;
         }
-        if text.trim_end().ends_with(['?', '？']) {
+        if text.trim_end().ends_with(['?', '？']) || self.rebuffed.contains(&part.range.start) {
             return;
         }
         let groups = segments(self.whole.text, part);
@@ -311,6 +424,12 @@ impl Scope<'_> {
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
+            let before = |mention: &&Mention| mention.end <= part.mentions[group.rates[0]].start;
+            if group.from_to && local.speculation.is_none() {
+                local.speculation = part.mentions.iter().rev().filter(before).find_map(|mention| {
+                    if let What::Speculation(on) = mention.what { Some(on) } else { None }
+                });
+            }
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
@@ -323,6 +442,10 @@ impl Scope<'_> {
             }
             if hints && seen.phase.is_none() {
                 seen.phase = frame.phase;
+            }
+            seen.phase = seen.phase.or(frame.asked);
+            if locals[at].machine.is_none() {
+                self.stand_in(part, group, &mut seen);
             }
             seen.context = seen.context.or(trailing).or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
@@ -354,6 +477,43 @@ impl Scope<'_> {
                 ..kept
             };
         }
+    }
+
+    /// The machine that a stretch means without naming it: the old or the new one of two, or the host alone.
+    fn stand_in(&self, part: &Part, group: &Segment, seen: &mut Frame) {
+        let around = group.around(part);
+        let text = &self.whole.text[group.range.start..around.end];
+        if let Some((old, new)) = &self.swap {
+            if OLD_ONE.is_match(text) {
+                seen.machine = Some(old.clone());
+            } else if NEW_ONE.is_match(text) {
+                seen.machine = Some(new.clone());
+            }
+        }
+        let maker = MAKER.captures_iter(text).last();
+        if let Some(found) = maker.and_then(|found| found.name("name"))
+            && let Some(machine) = self.whole.of_maker(&found.as_str().to_lowercase(), part.range.start)
+        {
+            seen.machine = Some(machine);
+        }
+        if let Some(machine) = around.cards().and_then(|cards| self.whole.counted(cards, part.range.start)) {
+            seen.machine = Some(machine);
+        }
+        if around.mentions.iter().any(|mention| mention.what == What::HostOnly)
+            && seen.machine.as_ref().is_some_and(|machine| self.whole.is_card(machine))
+        {
+            seen.machine = Some(MachineSeen { machines: self.whole.host.clone(), ..MachineSeen::default() });
+        }
+    }
+
+    /// Notes which machine of two replaces the other; whether there are such.
+    fn note_swap(&mut self, part: &Part, text: &str) -> bool {
+        let machines: Vec<MachineSeen> = part.mentions.iter().filter_map(super::frame::machine_of).collect();
+        let replaced = machines.len() == 2 && REPLACED.is_match(text);
+        if let ([old, new], true) = (machines.as_slice(), replaced) {
+            self.swap = Some((old.clone(), new.clone()));
+        }
+        replaced
     }
 
     /// Rates that a flattened table repeats without unit or machine: "4–6 (today)". They mean the machine of which the
@@ -399,8 +559,11 @@ impl Scope<'_> {
         }
     }
 
-    fn statement(&self, part: &Part, text: &str, frame: &mut Frame, lasting: bool) {
+    fn statement(&mut self, part: &Part, text: &str, frame: &mut Frame, lasting: bool) {
         let mut said = Frame::of_statement(&part.mentions, self.whole.lexicon);
+        if self.note_swap(part, text) {
+            said.machine = self.swap.as_ref().map(|(_, new)| new.clone());
+        }
         let label = starts_with_quantity(part, text);
         if self.whole.engines > 1 && !lasting && !label && !TESTED.is_match(text) {
             said.engine = None;
@@ -409,11 +572,16 @@ impl Scope<'_> {
         if self.whole.universal.quant.is_some() {
             said.quant = None;
         }
+        if let (Some(machine), Some(found), None) = (&mut frame.machine, MEMORY.captures(text), &said.machine)
+        {
+            machine.memory = machine.memory.or_else(|| found["n"].parse().ok());
+        }
         let unit = frame.unit;
         let phase = frame.phase;
         frame.update(said, label);
         frame.unit |= unit;
         frame.phase = frame.phase.or(phase.filter(|_| part.mentions.is_empty()));
+        frame.asked = frame.phase.filter(|_| ASKS.is_match(text));
     }
 
     fn emit(&mut self, part: &Part, group: &Segment, seen: &Frame) {
@@ -423,9 +591,15 @@ impl Scope<'_> {
             if self.is_no_claim(part, group, rate) {
                 continue;
             }
+            let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
+            let hosted = HOSTED.is_match(&self.whole.text[part.range.clone()]);
+            if hosted && !part.mentions.iter().any(machine) {
+                continue;
+            }
             let mut frame = seen.clone();
             if count > 1 {
                 group.align(part, at, &mut frame);
+                frame.forecast = frame.forecast.filter(|_| !group.from_to || at + 1 == count);
             }
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
@@ -447,7 +621,8 @@ impl Scope<'_> {
         let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
             clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
         });
-        denied && !excused || WISH.is_match(clause)
+        let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
+        denied && !excused || WISH.is_match(wish)
     }
 
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
@@ -490,11 +665,14 @@ fn floor(text: &str, mut at: usize) -> usize {
 fn starts_with_quantity(part: &Part, text: &str) -> bool {
     let heads = text.trim_end().trim_end_matches(['*', '_']).ends_with([':', '：']);
     let begin = part.range.start + text.len() - text.trim_start_matches(['-', '*', '#', ' ', '`']).len();
+    let caption = text.len() < 80 && !text.trim_end().ends_with(['.', '!', '?', '。', '！', '？']);
     let quantity = |mention: &Mention| {
-        matches!(mention.what, What::Streams(_) | What::Context(_)) && mention.start <= begin + 2
+        matches!(mention.what, What::Streams(_) | What::Context(_))
+            && (mention.start <= begin + 2 || mention.end + 2 >= part.range.end)
     };
     ENGINE_LABEL.is_match(text)
         || heads
+        || caption && text.contains([',', '(', '|', '/']) && !part.mentions.is_empty()
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
@@ -519,7 +697,8 @@ fn trailing_context(text: &str, part: &Part) -> Option<u64> {
     });
     let (mention, tokens) = contexts.next().filter(|(mention, _)| mention.start > rate)?;
     let rest = text.get(mention.end..part.range.end)?.trim();
-    let remark = text.get(rate..mention.start)?.trim_end().ends_with([',', '(', ';', '，', '（']);
+    let remark =
+        text.get(rate..mention.start)?.trim_end().ends_with([',', '(', ';', '，', '（', '/', '|', '•', '·']);
     (contexts.next().is_none() && remark && rest.len() <= 2).then_some(tokens)
 }
 
@@ -590,11 +769,17 @@ impl Segment {
     /// Pairs the `at`-th of several rates with the `at`-th of as many machines, models or quantizations before them.
     fn align(&self, part: &Part, at: usize, frame: &mut Frame) {
         let around = self.around(part);
-        let before: Vec<Mention> =
-            around.mentions.iter().filter(|mention| mention.end <= around.start).cloned().collect();
+        let (before, after): (Vec<Mention>, Vec<Mention>) = around
+            .mentions
+            .iter()
+            .filter(|mention| mention.end <= around.start || mention.start >= around.end)
+            .cloned()
+            .partition(|mention| mention.end <= around.start);
         let nth = |same: fn(&What) -> bool| {
-            let list: Vec<&Mention> = before.iter().filter(|mention| same(&mention.what)).collect();
-            (list.len() == self.rates.len()).then(|| list[at].clone())
+            [&before, &after].into_iter().find_map(|side| {
+                let list: Vec<&Mention> = side.iter().filter(|mention| same(&mention.what)).collect();
+                (list.len() == self.rates.len()).then(|| list[at].clone())
+            })
         };
         let one = |mention: Option<Mention>| {
             mention.map(|mention| Around { mentions: &[mention], start: usize::MAX, end: usize::MAX }.frame())
@@ -610,7 +795,7 @@ impl Segment {
         }
         if self.from_to && at + 1 < self.rates.len() {
             frame.speculation = None;
-            frame.streams = None;
+            frame.streams = frame.streams.filter(|streams| *streams == 1);
         }
     }
 }

@@ -51,6 +51,9 @@ enum Role {
     Other,
     /// Remarks: they disclose speculation and offloading, and their numbers are of anything.
     Notes,
+    /// Tokens of the prompt, or tokens generated, of a benchmark's export.
+    Prompt,
+    Generated,
     /// Names of conditions, or rates where the text around says so.
     Open,
 }
@@ -83,7 +86,10 @@ impl Table<'_> {
             .iter()
             .filter(|cell| CELL.is_match(self.cell(cell)) && !self.cell(cell).is_empty())
             .count();
-        numbers * 2 < self.rows[0].len().max(1)
+        let rates = |cell: &Range<usize>| {
+            self.mentions(cell).iter().any(|mention| matches!(mention.what, What::Rate { .. }))
+        };
+        numbers * 2 < self.rows[0].len().max(1) && !self.rows[0].iter().any(rates)
     }
 
     /// A table of two columns, labels and values.
@@ -135,7 +141,7 @@ impl Table<'_> {
         let batched_bench = columns.iter().any(|column| {
             column.role == Role::Rate && column.frame.phase.is_some_and(|(phase, _)| phase == Phase::Prefill)
         }) && self.rows[0].iter().any(|cell| self.cell(cell).contains("S_TG"));
-        for (at, column) in columns.iter_mut().enumerate().skip(1) {
+        for (at, column) in columns.iter_mut().enumerate() {
             let entity = column.frame.machine.is_some()
                 || column.frame.model.is_some()
                 || column.frame.quant.is_some()
@@ -164,9 +170,12 @@ impl Table<'_> {
         let words = text.replace('_', " ");
         let timed = text.starts_with("T_")
             || text.to_lowercase().contains("token (ms")
-            || text.to_lowercase().contains("first token");
+            || text.to_lowercase().contains("first token")
+            || NO_RATE_LABEL.is_match(&text);
         let role = if UNIT_ONLY.is_match(&words) && !timed {
             Role::Rate
+        } else if let Some(found) = BENCH_COLUMN.captures(&text) {
+            if found.name("prompt").is_some() { Role::Prompt } else { Role::Generated }
         } else if STREAMS_LABEL.is_match(&text) {
             Role::Streams
         } else if CONTEXT_LABEL.is_match(&text) {
@@ -210,7 +219,7 @@ impl Table<'_> {
                 || column.frame.model.is_some()
                 || column.frame.quant.is_some();
             let plain = column.role == Role::Rate || told && at > 0 && entity;
-            self.rate_cell(cell, plain && (at > 0 || column.frame.unit), column, &frame, &place, claims);
+            self.rate_cell(cell, plain && (at > 0 || entity), column, &frame, &place, claims);
         }
     }
 
@@ -252,13 +261,16 @@ impl Table<'_> {
 
     /// Conditions that the cells of a row state.
     fn row_frame(&self, row: &Row, columns: &[Column]) -> Frame {
-        let mut frame = Frame::default();
+        let mut frame = self.exported(row, columns);
         for (at, cell) in row.iter().enumerate() {
             let Some(column) = columns.get(at) else { continue };
             match column.role {
                 Role::Streams => frame.streams = frame.streams.or_else(|| self.count(cell)),
-                Role::Context => frame.context = frame.context.or_else(|| self.count(cell)),
-                Role::Other | Role::Rate => {}
+                Role::Context => {
+                    let said = self.count(cell).filter(|tokens| *tokens > 0 || !frame.bench);
+                    frame.context = frame.context.or(said);
+                }
+                Role::Other | Role::Rate | Role::Prompt | Role::Generated => {}
                 Role::Notes => {
                     let said = Frame::of_statement(&self.mentions(cell), self.whole.lexicon);
                     frame.speculation = frame.speculation.or(said.speculation);
@@ -275,6 +287,23 @@ impl Table<'_> {
             }
         }
         frame
+    }
+
+    /// What a row of llama-bench's export says by the tokens of its prompt and those generated.
+    fn exported(&self, row: &Row, columns: &[Column]) -> Frame {
+        let tokens = |role: Role| {
+            let at = columns.iter().position(|column| column.role == role)?;
+            self.count(row.get(at)?)
+        };
+        match (tokens(Role::Prompt), tokens(Role::Generated)) {
+            (Some(prompt), Some(0)) => {
+                Frame { phase: Some((Phase::Prefill, Some(prompt))), bench: true, ..Frame::default() }
+            }
+            (Some(0), Some(_)) => {
+                Frame { phase: Some((Phase::Decode, None)), bench: true, ..Frame::default() }
+            }
+            _ => Frame::default(),
+        }
     }
 
     fn count(&self, cell: &Range<usize>) -> Option<u64> {

@@ -9,12 +9,14 @@ use crate::table::{Cell, Ground, Table};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
+use roofmark_facts::load_record::{LoadRow, LoadRun};
 use roofmark_facts::records::{Cell as RunCell, Row, Run};
 use roofmark_facts::units::{TokensPerSecond, significant};
 use roofmark_ledger::envelope::RECORD;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::query::Listed;
-use roofmark_ledger::record::{Entry, Record};
+use roofmark_ledger::Kind;
+use roofmark_ledger::record::{Entry, Record, Retraction};
 use roofmark_report::bench::workload;
 use roofmark_verdict::rows::rows;
 use std::sync::Arc;
@@ -54,13 +56,17 @@ fn result(site: &Site, line: &Listed, record: &Record) -> Result<Markup, Refused
 
 /// The body of a record by its form.
 pub fn body(record: &Record) -> Markup {
-    if let Ok(entry) = serde_json::from_str::<Entry>(&record.body) {
-        return run(&entry.run, &rows(&entry.run));
-    }
-    match serde_json::from_str::<Observation>(&record.body) {
-        Ok(seen) => observed(&seen),
-        Err(_) => html! { pre { (record.body) } },
-    }
+    let read = match record.header.kind {
+        Kind::Bench => serde_json::from_str::<Entry<Run>>(&record.body).map(|entry| run(&entry.run, &rows(&entry.run))),
+        Kind::Load => serde_json::from_str::<Entry<LoadRun>>(&record.body).and_then(|entry| {
+            let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
+            Ok(super::load::run(&entry.run, &rows))
+        }),
+        Kind::Retraction => serde_json::from_str::<Retraction>(&record.body)
+            .map(|found| html! { p { "Withdraws " code.long { (found.retracts) } ": " (found.reason) } }),
+        _ => serde_json::from_str(&record.body).map(|seen| observed(&seen)),
+    };
+    read.unwrap_or_else(|error| html! { p.error role="alert" { "failed to read this record: " (error) } })
 }
 
 /// Who signed, whether it fits, whether the numbers follow.

@@ -36,7 +36,7 @@ fn form(query: &crate::Pairs, names: &[(&'static str, Vec<String>)]) -> Markup {
             @let options: Vec<&str> = std::iter::once("").chain(known.iter().map(String::as_str)).collect();
             (Choice::new(name, label(name), &options, &asked(query, name, "")).render())
         }
-        (Choice::new("kind", "Kind", &["", "run", "load", "probe", "import", "foreign"], &asked(query, "kind", "")).render())
+        (Choice::new("kind", "Kind", &["", "bench", "load", "probe", "import", "foreign"], &asked(query, "kind", "")).render())
         (Choice::new("sort", "Order", &["date", "added", "decode", "prefill", "machine", "model"], &asked(query, "sort", "date")).render())
         div.field { label for="field-since" { "Since" } input type="date" id="field-since" name="since" value=(asked(query, "since", "")); }
         div.field { label for="field-until" { "Before" } input type="date" id="field-until" name="until" value=(asked(query, "until", "")); }
@@ -125,7 +125,7 @@ fn kind(line: &Listed) -> Cell {
 
 fn rate(line: &Listed, rate: Option<TokensPerSecond>) -> Cell {
     let Some(rate) = rate else { return Cell::unknown() };
-    let how = if line.kind == "run" { "measured" } else { "claimed" };
+    let how = if line.kind == "bench" || line.kind == "load" { "measured" } else { "claimed" };
     let ground = Ground::plain(how, format!("{} records of origin \"{}\"", line.kind, line.origin));
     Cell::number(significant(rate.get(), 3)).value(rate.get()).from(ground)
 }

@@ -111,14 +111,14 @@ pub enum Format {
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     if args.load.endpoint.is_some() {
-        return super::endpoint::run(&args.load, json);
+        return super::endpoint::run(&args.load, json, place);
     }
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
     let stop = stop_flag()?;
     let mut progress = Progress::new(crate::ledger::folder().ok().as_deref());
-    let date = now();
+    let date = crate::day::now();
     progress.note(&roofmark_web::Progress::Started {
         model: format!("{} {}", request.whole.model, request.whole.quant),
         protocol: request.protocol.to_string(),
@@ -154,7 +154,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    let kept = crate::ledger::keep_run(place, &run);
+    let kept = crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
     // The page is not told where the ledger is.
     let text = kept.split(" in ").next().unwrap_or_default().to_owned();
     progress.note(&roofmark_web::Progress::Finished { text });
@@ -164,16 +164,12 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
         tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
-        date: now(),
+        date: crate::day::now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),
         rest: roofmark_measure::bench::Rest::default(),
     }
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Set by the first Ctrl-C, which lets the sample in hand end; the second one ends the program.

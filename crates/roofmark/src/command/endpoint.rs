@@ -1,13 +1,14 @@
 //! `roofmark bench --endpoint`: what users of a server feel, alone and in a crowd.
 
 use crate::exit::Exit;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{
     Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo, SloMetric,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
+use roofmark_ledger::record::Context;
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
@@ -121,9 +122,9 @@ fn parse_slo(text: &str) -> Result<Slo, String> {
 }
 
 /// Runs the load test and prints it.
-pub fn run(args: &EndpointArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let url = args.endpoint.as_deref().context("failed to find a server: --endpoint is missing")?;
-    let roots = args.ca_file.as_ref().map(|path| read(path)).transpose()?;
+    let roots = args.ca_file.as_ref().map(read).transpose()?;
     let target = Target::new(url, key(args)?, roots.as_deref())?;
     let plans = plans(args)?;
     let api = args.completions.then_some(Api::Completions);
@@ -149,10 +150,10 @@ pub fn run(args: &EndpointArgs, json: bool) -> Result<Exit> {
         let done = run.cells.iter().filter(|cell| !cell.interrupted).count() as u32;
         run.doubts.push(LoadDoubt::Interrupted { done, planned: planned as u32 });
     }
-    finish(run, json, stop.load(Ordering::Relaxed))
+    finish(run, json, stop.load(Ordering::Relaxed), place)
 }
 
-fn finish(mut run: LoadRun, json: bool, stopped: bool) -> Result<Exit> {
+fn finish(mut run: LoadRun, json: bool, stopped: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let mut rows: Vec<LoadRow> = Vec::new();
     for cell in &mut run.cells {
         let (row, doubts) = load::row(cell, &run.settings, &run.server);
@@ -175,6 +176,7 @@ fn finish(mut run: LoadRun, json: bool, stopped: bool) -> Result<Exit> {
             super::print(&format!("knee of the curve: {knee} in flight"))?;
         }
     }
+    crate::ledger::keep_run(place, &run, Context::default());
     Ok(if rows.iter().all(|row| row.succeeded == 0) {
         Exit::Failure
     } else if stopped {
@@ -234,9 +236,9 @@ fn progress_line(
     );
     use std::io::IsTerminal;
     if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{text}")
+        eprint!("\r\x1b[K{text}");
     } else {
-        eprintln!("{text}")
+        eprintln!("{text}");
     }
     now
 }
@@ -328,7 +330,7 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
     LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        date: crate::day::now(),
         client: roofmark_measure::state::host(std::path::Path::new("/")),
         server,
         settings: LoadSettings {

@@ -26,7 +26,7 @@ pub fn run(args: &KeyArgs, json: bool) -> Result<Exit> {
         KnownKeys::trust(&ledger::folder()?.join("known_keys"), key, &args.name).map_err(ledger::shown)?;
     }
     let own = signer.public();
-    let known = ledger::known_keys(&signer)?;
+    let known = ledger::known_keys()?;
     let others: Vec<_> = known.all().iter().filter(|(key, _)| *key != own).collect();
     if json {
         let known: Vec<_> = others

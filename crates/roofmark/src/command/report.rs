@@ -83,7 +83,7 @@ fn records(args: &ReportArgs, place: &Place) -> Result<Vec<Piece>> {
         return Ok(Vec::new());
     }
     let mut ledger = ledger::open(place)?;
-    let known = ledger::known_keys(&ledger::signer()?)?;
+    let known = ledger::known_keys()?;
     let mut pieces = Vec::new();
     for wanted in &args.records {
         let (line, record) = content(&mut ledger, wanted)?;

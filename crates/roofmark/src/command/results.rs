@@ -3,9 +3,11 @@
 pub mod history;
 
 use crate::exit::Exit;
-use crate::ledger::{self, Place, shown};
-use anyhow::{Context, Result};
+use crate::ledger::{self, Measurement, Place, shown};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use roofmark_facts::load_record::{LoadRow, LoadRun};
+use roofmark_facts::records::Run;
 use roofmark_facts::units::{TokensPerSecond, significant};
 use roofmark_ledger::bundle;
 use roofmark_ledger::export::{self, Format};
@@ -13,7 +15,8 @@ use roofmark_ledger::import;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::privacy;
 use roofmark_ledger::query::{Filter, Listed, Sort};
-use roofmark_ledger::record::{Entry, Record};
+use roofmark_ledger::record::{Entry, Record, Retraction};
+use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Draft, Kind, Ledger};
 use serde_json::json;
 use std::path::PathBuf;
@@ -266,16 +269,30 @@ fn show(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     if line.withdrawn > 0 {
         text += &format!("withdrawn by #{}\n", line.withdrawn);
     }
-    if let Ok(entry) = serde_json::from_str::<Entry>(&record.body) {
-        text += &roofmark_report::bench::screen(&entry.run, &roofmark_verdict::rows::rows(&entry.run));
-    } else if let Ok(seen) = serde_json::from_str::<Observation>(&record.body) {
-        text += &observed(&seen);
-    }
+    text += &shown_body(&record)?;
     report(json, &document, &text)
 }
 
+fn shown_body(record: &Record) -> Result<String> {
+    Ok(match record.header.kind {
+        Kind::Bench => {
+            let entry: Entry<Run> = serde_json::from_str(&record.body)?;
+            roofmark_report::bench::screen(&entry.run, &roofmark_verdict::rows::rows(&entry.run))
+        }
+        Kind::Load => {
+            let entry: Entry<LoadRun> = serde_json::from_str(&record.body)?;
+            let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
+            roofmark_report::load::screen(&entry.run, &rows)
+        }
+        Kind::Retraction => {
+            let retraction: Retraction = serde_json::from_str(&record.body)?;
+            format!("withdraws {}: {}", retraction.retracts, clean(&retraction.reason))
+        }
+        _ => observed(&serde_json::from_str(&record.body)?),
+    })
+}
+
 fn observed(seen: &Observation) -> String {
-    let clean = roofmark_ledger::summary::clean;
     let mut text = String::new();
     for cell in &seen.cells {
         let count = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
@@ -300,11 +317,15 @@ fn observed(seen: &Observation) -> String {
 
 fn recompute(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     let (line, record) = content(ledger, wanted)?;
-    let entry: Entry = serde_json::from_str(&record.body).map_err(|_| {
-        anyhow::anyhow!("failed to recompute #{}: it is no run of Roofmark's own", line.sequence)
-    })?;
-    let again = ledger::statistics(&entry.run)?;
-    let same = again == entry.rows.get();
+    let (again, same) = match record.header.kind {
+        Kind::Bench => again::<Run>(&record)?,
+        Kind::Load => again::<LoadRun>(&record)?,
+        kind => bail!(
+            "failed to recompute #{}: a record of kind {} holds no samples of Roofmark's own",
+            line.sequence,
+            kind.name()
+        ),
+    };
     let rows: serde_json::Value = serde_json::from_str(&again)?;
     let verdict =
         if same { "byte-identical to what was published" } else { "DIFFERENT from what was published" };
@@ -315,6 +336,14 @@ fn recompute(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     );
     report(json, &json!({ "identical": same, "rows": rows }), &text)?;
     Ok(if same { Exit::Success } else { Exit::Negative })
+}
+
+/// The statistics of a measurement, computed from its samples, and whether they are those that it was stored with.
+fn again<R: Measurement>(record: &Record) -> Result<(String, bool)> {
+    let entry: Entry<R> = serde_json::from_str(&record.body)?;
+    let again = entry.run.statistics()?;
+    let same = again == entry.rows.get();
+    Ok((again, same))
 }
 
 /// The signed text of a bundle of the records that are wanted, or that the filter lets through.
@@ -371,14 +400,8 @@ fn from_bundle(bytes: &[u8]) -> Result<Vec<Draft>> {
 }
 
 fn from_tool(name: &str, bytes: &[u8]) -> Result<Vec<Draft>> {
-    let identity = ledger::identity();
     let seen = import::read(None, name, bytes).map_err(shown)?;
     seen.into_iter()
-        .map(|one| {
-            let mut value = serde_json::to_value(&one)?;
-            privacy::scrub(&mut value, &identity);
-            let one: Observation = serde_json::from_value(value)?;
-            Draft::observation(Kind::Import, &one).map_err(shown)
-        })
+        .map(|one| Draft::observation(Kind::Import, &ledger::scrubbed(&one)?).map_err(shown))
         .collect()
 }

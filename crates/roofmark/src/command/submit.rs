@@ -22,7 +22,7 @@ const LONGEST: u64 = 1 << 20;
 pub struct SubmitArgs {
     /// Address of the lab's page.
     pub url: String,
-    /// Records: a place (#12), digits of an identity, or `latest`; all of this ledger's own where none is named.
+    /// Records: a place (#12), digits of an identity, or `latest`; all where none is named.
     #[arg(value_name = "RUN")]
     pub records: Vec<String>,
     /// Certificate (PEM) of the authority to trust, where the system does not know it.

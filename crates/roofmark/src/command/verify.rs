@@ -1,16 +1,20 @@
 //! `roofmark verify`: chain, signatures, statistics and physics of stored results. Needs neither engine nor model.
 
+mod physics;
+
 use crate::exit::Exit;
-use crate::ledger::{self, Place};
+use crate::ledger::{self, Measurement, Place};
 use anyhow::{Result, bail};
 use clap::Args;
-use roofmark_facts::catalog::Catalog;
-use roofmark_facts::records::{Phase, Run};
+use physics::Judged;
+use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::records::{Row, Run};
 use roofmark_ledger::bundle;
 use roofmark_ledger::key::PublicKey;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::record::{Entry, Kind, Record};
 use roofmark_ledger::verify::{self, Report};
+use roofmark_verdict::referee::cases::Profiles;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -38,8 +42,21 @@ pub struct VerifyArgs {
 #[derive(Default)]
 struct Counts {
     recomputed: usize,
+    without_samples: usize,
     judged: usize,
     unbounded: usize,
+    remarks: Vec<String>,
+    profiles: Profiles,
+}
+
+impl Counts {
+    fn add(&mut self, record: &Record, judged: Judged) -> Vec<String> {
+        self.judged += judged.judged;
+        self.unbounded += judged.unbounded;
+        let name = record.content.short();
+        self.remarks.extend(judged.remarks.iter().map(|remark| format!("{name}: {remark}")));
+        judged.impossible
+    }
 }
 
 /// Verifies and prints.
@@ -78,7 +95,7 @@ pub fn run(args: &VerifyArgs, json: bool, place: &Place) -> Result<Exit> {
 type Signers = Vec<(String, i64, Option<String>)>;
 
 fn signers(report: &Report) -> Result<Signers> {
-    let known = ledger::known_keys(&ledger::signer()?)?;
+    let known = ledger::known_keys()?;
     let named = report.signers.iter().filter_map(|(key, count)| {
         let key = PublicKey::try_from(key.clone()).ok()?;
         Some((key.fingerprint(), *count, known.name(&key).map(str::to_owned)))
@@ -93,63 +110,55 @@ pub fn problems(record: &Record) -> Vec<String> {
 
 fn judge(record: &Record, counts: &mut Counts) -> Vec<String> {
     match record.header.kind {
-        Kind::Run => judge_run(record, counts),
-        Kind::Load | Kind::Import | Kind::Probe => judge_observation(record, counts),
-        _ => Vec::new(),
+        Kind::Bench => judge_bench(record, counts),
+        Kind::Load => recomputed::<LoadRun>(record, counts).err().into_iter().collect(),
+        Kind::Import | Kind::Probe => judge_observation(record, counts),
+        Kind::Foreign | Kind::Retraction => Vec::new(),
     }
 }
 
-fn judge_run(record: &Record, counts: &mut Counts) -> Vec<String> {
-    let Ok(entry) = serde_json::from_str::<Entry>(&record.body) else {
-        return vec!["its run cannot be read".into()];
-    };
-    let mut wrong = Vec::new();
-    match ledger::statistics(&entry.run) {
-        Ok(again) if again == entry.rows.get() => counts.recomputed += 1,
-        _ => wrong.push("its statistics do not follow from its samples".into()),
-    }
-    wrong.extend(above_ceiling(&entry.run, counts));
-    wrong
-}
-
-/// Decode rates against the bandwidth of the datasheet, the last-level cache allowed for.
-fn above_ceiling(run: &Run, counts: &mut Counts) -> Vec<String> {
-    let machine = run.machine.slug.as_deref().and_then(|slug| Catalog::builtin().machine(slug));
-    let bandwidth = machine.and_then(|machine| Some((machine, machine.bandwidth.as_ref()?.bound()?)));
-    let Some((machine, bandwidth)) = bandwidth else {
-        counts.unbounded += 1;
-        return Vec::new();
-    };
-    let margin = if machine.owner_memory_clock { 1.15 } else { 1.02 };
-    let cache = machine.cache.as_ref().map_or(512e6, |cache| cache.value.get());
-    let mut wrong = Vec::new();
-    for row in roofmark_verdict::rows::rows(run).iter().filter(|row| row.workload.phase == Phase::Decode) {
-        counts.judged += 1;
-        let steps = row.rate.mid.get() / f64::from(row.workload.batch.max(1));
-        let traffic = (run.model.profile.least_step_weight_bytes().get() - cache).max(0.0) * steps;
-        if traffic > bandwidth.get() * margin {
-            wrong
-                .push(format!("a decode of {} needs more bandwidth than {} has", row.rate.mid, machine.name));
+/// The measurement in `record`, its statistics computed again and found equal.
+fn recomputed<R: Measurement>(record: &Record, counts: &mut Counts) -> Result<Entry<R>, String> {
+    let entry: Entry<R> =
+        serde_json::from_str(&record.body).map_err(|error| format!("it cannot be read: {error}"))?;
+    match entry.run.statistics() {
+        Ok(again) if again == entry.rows.get() => {
+            counts.recomputed += 1;
+            Ok(entry)
         }
+        _ => Err("its statistics do not follow from its samples".into()),
     }
-    wrong
 }
 
-/// A mean that does not follow from the samples beside it, by more than its rounding.
+fn judge_bench(record: &Record, counts: &mut Counts) -> Vec<String> {
+    let entry = match recomputed::<Run>(record, counts) {
+        Ok(entry) => entry,
+        Err(wrong) => return vec![wrong],
+    };
+    let rows: Vec<Row> = roofmark_verdict::rows::rows(&entry.run);
+    counts.add(record, physics::of_run(&entry.run, &rows))
+}
+
+/// A mean that does not follow from the samples beside it, by more than its rounding; and its physics.
 fn judge_observation(record: &Record, counts: &mut Counts) -> Vec<String> {
     let Ok(seen) = serde_json::from_str::<Observation>(&record.body) else {
         return vec!["it cannot be read".into()];
     };
     let mut wrong = Vec::new();
-    for cell in seen.cells.iter().filter(|cell| !cell.samples.is_empty()) {
-        let Some(rate) = cell.rate else { continue };
+    let with_samples = seen.cells.iter().filter(|cell| !cell.samples.is_empty());
+    for (cell, rate) in with_samples.filter_map(|cell| Some((cell, cell.rate?))) {
         let mean = cell.samples.iter().map(|sample| sample.get()).sum::<f64>() / cell.samples.len() as f64;
-        counts.recomputed += 1;
         if (rate.get() / mean - 1.0).abs() > 0.01 {
             wrong.push(format!("its rate of {rate} is not the mean of its samples"));
         }
     }
-    counts.unbounded += 1;
+    if seen.cells.iter().any(|cell| !cell.samples.is_empty()) {
+        counts.recomputed += 1;
+    } else {
+        counts.without_samples += 1;
+    }
+    let judged = physics::of_observation(&seen, &counts.profiles);
+    wrong.extend(counts.add(record, judged));
     wrong
 }
 
@@ -160,7 +169,8 @@ fn document(what: &str, report: &Report, counts: &Counts, signers: &Signers) -> 
         .collect();
     Ok(serde_json::to_string_pretty(&serde_json::json!({
         "verified": what, "records": report.records, "linked": report.linked, "gaps": report.gaps,
-        "recomputed": counts.recomputed, "judged": counts.judged, "no_ceiling": counts.unbounded,
+        "recomputed": counts.recomputed, "without_samples": counts.without_samples,
+        "judged": counts.judged, "no_ceiling": counts.unbounded, "remarks": counts.remarks,
         "signers": signers, "problems": report.problems, "cannot_know": CANNOT_KNOW,
     }))?)
 }
@@ -175,12 +185,19 @@ fn screen(what: &str, report: &Report, counts: &Counts, signers: &Signers) -> St
         let name = name.as_deref().unwrap_or("a key that you do not know (`roofmark key --trust`)");
         let _ = writeln!(text, "              {key} signed {count}: {name}");
     }
-    let _ = writeln!(text, "  statistics  {} recomputed from raw samples", counts.recomputed);
     let _ = writeln!(
         text,
-        "  physics     {} rates against a ceiling; {} records name no ceiling",
+        "  statistics  {} records recomputed from raw samples; {} hold none",
+        counts.recomputed, counts.without_samples
+    );
+    let _ = writeln!(
+        text,
+        "  physics     {} rates held against a ceiling; {} name none",
         counts.judged, counts.unbounded
     );
+    for remark in &counts.remarks {
+        let _ = writeln!(text, "  note        {remark}");
+    }
     for problem in &report.problems {
         let _ = writeln!(text, "  WRONG       {problem}");
     }

@@ -4,6 +4,7 @@ use super::{content, report};
 use crate::exit::Exit;
 use crate::ledger::shown;
 use anyhow::{Result, bail};
+use roofmark_facts::records::Run;
 use roofmark_ledger::Ledger;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::query::{Configuration, Filter};
@@ -24,7 +25,7 @@ struct Samples {
 }
 
 fn samples(record: &Record) -> Vec<Samples> {
-    if let Ok(entry) = serde_json::from_str::<Entry>(&record.body) {
+    if let Ok(entry) = serde_json::from_str::<Entry<Run>>(&record.body) {
         let rows = roofmark_verdict::rows::rows(&entry.run);
         let cell = |cell: &roofmark_facts::records::Cell| {
             let layers = entry.run.parts.get(cell.part).map_or(0, |part| part.layers);

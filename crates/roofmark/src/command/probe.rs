@@ -1,0 +1,58 @@
+//! `roofmark probe`: what this machine's memory, arithmetic and links really give.
+
+use crate::exit::Exit;
+use anyhow::{Context, Result};
+use clap::Args;
+use roofmark_measure::probe::{Event, Helpers, Options, Subject, run as measure};
+use roofmark_measure::state;
+use roofmark_report::probe as report;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Arguments of `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Most threads (default: all processors that this process may use).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+}
+
+/// Probes and prints.
+pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
+    let root = Path::new("/");
+    let host = state::host(root);
+    let options =
+        Options { root, threads: args.threads.unwrap_or(host.cpus), row: Duration::from_millis(800) };
+    let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
+    let stop = stop_flag()?;
+    let record = measure(subject, options, Helpers::default(), &mut show, &stop);
+    if json {
+        super::print(&serde_json::to_string_pretty(&record)?)?;
+    } else {
+        super::print(&report::screen(&record))?;
+    }
+    Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
+}
+
+fn show(event: Event) {
+    match event {
+        Event::Began { part, done, planned } => eprintln!("{}/{planned} {part}", done + 1),
+        Event::Failed { part, reason } => eprintln!("{part}: failed to {reason}"),
+    }
+}
+
+/// Set by the first Ctrl-C, which lets the row in hand end; the second one ends the program.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code());
+        }
+        eprintln!("\nstopping; what was measured is kept (press again to stop now)");
+    })
+    .context("failed to listen for Ctrl-C")?;
+    Ok(stop)
+}
