@@ -201,7 +201,7 @@ fn a_refusal_says_what_is_wrong_in_the_words_of_the_command() {
 fn other_hosts_and_other_sites_are_refused() {
     let page = Page::open(&[]);
     assert_eq!(page.send("GET", "/machines", &["Host: evil.example"], "").status, 421);
-    assert_eq!(page.raw("GET /machines HTTP/1.1\r\nConnection: close\r\n\r\n").status, 400);
+    assert_eq!(page.raw("GET /machines HTTP/1.1\r\nConnection: close\r\n\r\n").status, 421);
     let two = format!("Host: 127.0.0.1:{}", page.port);
     assert_ne!(page.send("GET", "/machines", &[&two, "Host: evil.example"], "").status, 200);
     let evil = ["Origin: https://evil.example"];
