@@ -132,7 +132,11 @@ fn sections(checked: &Checked) -> String {
         list(&mut page, &details(judged));
         page += "</li>\n";
     }
-    page += "</ol>\n<h2>Other statements</h2>\n<ul>\n";
+    page += "</ol>\n";
+    if checked.findings.is_empty() {
+        return page;
+    }
+    page += "<h2>Other statements</h2>\n<ul>\n";
     for (at, finding) in checked.findings.iter().enumerate() {
         let _ = writeln!(
             page,

@@ -49,7 +49,8 @@ impl IntoResponse for Answer {
         match self.0 {
             Ok(value) => Json(value).into_response(),
             Err(refused) => {
-                let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status =
+                    StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 (status, Json(json!({ "error": refused.text }))).into_response()
             }
         }
@@ -127,8 +128,7 @@ async fn compare(State(site): State<Arc<Site>>, Query(query): Pairs) -> Answer {
         let (Some(base), Some(new)) = (value(&query, "base"), value(&query, "new")) else {
             return Err(Refused::bad("compare needs `base` and `new`: two records"));
         };
-        let compared =
-            site.ledgers.with(&site.program, |ledger| site.program.compare(ledger, base, new))?;
+        let compared = site.ledgers.with(&site.program, |ledger| site.program.compare(ledger, base, new))?;
         Ok(json!(compared))
     };
     Answer(site.run(work).await)

@@ -92,7 +92,10 @@ fn numbered(at: usize, body: &Markup) -> Markup {
         return body.clone();
     }
     let number = format!("p{}-", at + 1);
-    let text = body.0.replace(" id=\"", &format!(" id=\"{number}")).replace(" href=\"#", &format!(" href=\"#{number}"));
+    let text = body
+        .0
+        .replace(" id=\"", &format!(" id=\"{number}"))
+        .replace(" href=\"#", &format!(" href=\"#{number}"));
     PreEscaped(text)
 }
 

@@ -38,11 +38,27 @@ pub fn values(query: &Pairs, name: &str) -> Vec<String> {
 /// Reads a query string; parameters that are not known are refused.
 pub fn listing(query: &Pairs) -> Result<Listing, Refused> {
     const KNOWN: [&str; 14] = [
-        "kind", "machine", "backend", "engine", "engine_version", "model", "quant", "origin", "since", "until",
-        "withdrawn", "sort", "limit", "skip",
+        "kind",
+        "machine",
+        "backend",
+        "engine",
+        "engine_version",
+        "model",
+        "quant",
+        "origin",
+        "since",
+        "until",
+        "withdrawn",
+        "sort",
+        "limit",
+        "skip",
     ];
     if let Some((name, _)) = query.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return Err(Refused::bad(format!("there is no parameter `{}`; known: {}", brief(name), KNOWN.join(", "))));
+        return Err(Refused::bad(format!(
+            "there is no parameter `{}`; known: {}",
+            brief(name),
+            KNOWN.join(", ")
+        )));
     }
     let text = |name| value(query, name).map(str::to_owned);
     let kind = value(query, "kind").map(kind).transpose()?;
@@ -80,7 +96,10 @@ fn sort(query: &Pairs) -> Result<Sort, Refused> {
         "machine" => Sort::Machine,
         "model" => Sort::Model,
         other => {
-            let text = format!("sort is `{}`, expected date, added, decode, prefill, machine or model", brief(other));
+            let text = format!(
+                "sort is `{}`, expected date, added, decode, prefill, machine or model",
+                brief(other)
+            );
             return Err(Refused::bad(text));
         }
     })
@@ -107,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_listing_reads_names_order_and_place() {
-        let found = listing(&pairs(&[("machine", "m"), ("sort", "decode"), ("skip", "50"), ("quant", "")])).unwrap();
+        let found =
+            listing(&pairs(&[("machine", "m"), ("sort", "decode"), ("skip", "50"), ("quant", "")])).unwrap();
         assert_eq!(found.filter.machine.as_deref(), Some("m"));
         assert_eq!((found.filter.quant, found.sort, found.count, found.skip), (None, Sort::Decode, 50, 50));
     }

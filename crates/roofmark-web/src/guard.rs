@@ -48,7 +48,10 @@ fn refusal(site: &Site, request: &Request) -> Option<(StatusCode, String)> {
         return Some((StatusCode::TOO_MANY_REQUESTS, "too many requests: wait a second".into()));
     }
     if request.uri().to_string().len() > LONGEST_ADDRESS {
-        return Some((StatusCode::URI_TOO_LONG, format!("the address is longer than {LONGEST_ADDRESS} bytes")));
+        return Some((
+            StatusCode::URI_TOO_LONG,
+            format!("the address is longer than {LONGEST_ADDRESS} bytes"),
+        ));
     }
     let host = host(request.headers(), request.uri());
     if !host.as_deref().is_some_and(|host| is_ours(host, &site.hosts)) {
@@ -102,9 +105,8 @@ fn is_foreign(request: &Request, host: &str) -> bool {
         return false;
     }
     let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
-    let same = |origin: &str| {
-        origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host))
-    };
+    let same =
+        |origin: &str| origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
     let site = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
     origin.is_some_and(|origin| !same(origin)) || site == Some("cross-site")
 }

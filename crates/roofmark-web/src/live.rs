@@ -149,7 +149,8 @@ impl Follower {
         self.at = at;
         // Only lines of the known form are passed on.
         let known = lines.iter().filter_map(|line| serde_json::from_str::<Progress>(line).ok());
-        events.extend(known.filter_map(|progress| Event::default().event("progress").json_data(progress).ok()));
+        events
+            .extend(known.filter_map(|progress| Event::default().event("progress").json_data(progress).ok()));
         (self, events)
     }
 }

@@ -18,13 +18,15 @@ pub fn describe(tool: &str, operations: &[Operation]) -> Value {
     let mut paths = Map::new();
     for operation in operations {
         let parameters: Vec<Value> = operation.parameters.iter().map(parameter).collect();
-        paths.insert(format!("/api/{}", operation.name), json!({ "get": get(&operation.about, &parameters) }));
+        paths
+            .insert(format!("/api/{}", operation.name), json!({ "get": get(&operation.about, &parameters) }));
     }
     for (path, method, about, parameters, body) in FIXED {
         let parameters: Vec<Value> = parameters.iter().map(|name| named(name, path)).collect();
         let mut answer = get(about, &parameters);
         if !body.is_empty() {
-            answer["requestBody"] = json!({ "required": true, "content": { (*body): { "schema": { "type": "string" } } } });
+            answer["requestBody"] =
+                json!({ "required": true, "content": { (*body): { "schema": { "type": "string" } } } });
         }
         if path.ends_with("/retract") {
             answer["security"] = json!([{ "token": [] }]);
@@ -50,15 +52,33 @@ pub fn describe(tool: &str, operations: &[Operation]) -> Value {
 type Fixed = (&'static str, &'static str, &'static str, &'static [&'static str], &'static str);
 
 const FILTER: &[&str] = &[
-    "kind", "machine", "backend", "engine", "engine_version", "model", "quant", "origin", "since", "until", "withdrawn",
-    "sort", "limit", "skip",
+    "kind",
+    "machine",
+    "backend",
+    "engine",
+    "engine_version",
+    "model",
+    "quant",
+    "origin",
+    "since",
+    "until",
+    "withdrawn",
+    "sort",
+    "limit",
+    "skip",
 ];
 
 /// Routes that are no command's options.
 pub const FIXED: &[Fixed] = &[
     ("/api/check", "post", "Say whether the rates that a text claims are possible.", &[], "text/plain"),
     ("/api/results", "get", "List records of the ledger, newest first.", FILTER, ""),
-    ("/api/results/{record}", "get", "One record: a place (12), digits of its identity, or `latest`.", &["record"], ""),
+    (
+        "/api/results/{record}",
+        "get",
+        "One record: a place (12), digits of its identity, or `latest`.",
+        &["record"],
+        "",
+    ),
     (
         "/api/results/{record}/retract",
         "post",

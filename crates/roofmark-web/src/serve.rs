@@ -84,6 +84,8 @@ pub struct Site {
     pub token: String,
     pub lab: bool,
     pub proxied: bool,
+    /// What others have measured.
+    pub evidence: page::machines::Evidence,
     /// Threads that may work on questions at once.
     threads: Semaphore,
     pub listeners: Semaphore,
@@ -101,7 +103,9 @@ impl Site {
         let site = self.clone();
         let done = tokio::task::spawn_blocking(move || work(&site)).await;
         drop(permit);
-        done.unwrap_or_else(|_| Err(Refused { status: 500, text: "the answer failed: please report this".into() }))
+        done.unwrap_or_else(|_| {
+            Err(Refused { status: 500, text: "the answer failed: please report this".into() })
+        })
     }
 }
 
@@ -124,6 +128,7 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
     let address = listener.local_addr().map_err(failed)?;
     let threads = std::thread::available_parallelism().map_or(4, usize::from) * 2;
     let site = Site {
+        evidence: page::machines::index(program.catalog()),
         program,
         ledgers: Ledgers::default(),
         clients: Clients::default(),

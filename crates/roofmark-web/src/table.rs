@@ -137,7 +137,8 @@ impl Table {
     }
 
     fn cell(&self, cell: &Cell, heads_row: bool) -> Markup {
-        let number = cell.ground.as_ref().and_then(|ground| self.grounds.iter().position(|known| known == ground));
+        let number =
+            cell.ground.as_ref().and_then(|ground| self.grounds.iter().position(|known| known == ground));
         let inner = html! {
             (maud::PreEscaped(&cell.shown.0))
             @if let (Some(at), Some(ground)) = (number, &cell.ground) {

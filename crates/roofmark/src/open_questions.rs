@@ -56,9 +56,9 @@ impl Program for Lent {
             Command::Models(args) => models::document(&args).map_err(refused),
             Command::Engines(args) => engines::document(&args).map_err(refused),
             Command::Ceiling(args) => ceiling::document(&args).map_err(refused),
-            Command::Fit(args) => fit::ranked(&args)
-                .map(|(machine, entries)| fit::document(machine, &entries))
-                .map_err(refused),
+            Command::Fit(args) => {
+                fit::ranked(&args).map(|(machine, entries)| fit::document(machine, &entries)).map_err(refused)
+            }
             Command::Predict(_) => Ok(predict::documents(&self.predict(query)?)),
             Command::Advise(args) if args.target.is_some() => Ok(json!(self.target(query)?)),
             Command::Advise(_) => Ok(json!(self.advise(query)?)),
@@ -77,10 +77,19 @@ impl Program for Lent {
 
     fn predict(&self, query: &Pairs) -> Result<Vec<Case<'static>>, Refused> {
         let Command::Predict(args) = parsed("predict", query)? else { return Err(unknown("predict")) };
-        let lengths = [args.machine.len(), args.model.len(), args.quant.len(), args.depth.len(), args.batch.len(), args.prompt.len()];
+        let lengths = [
+            args.machine.len(),
+            args.model.len(),
+            args.quant.len(),
+            args.depth.len(),
+            args.batch.len(),
+            args.prompt.len(),
+        ];
         let count = lengths.iter().fold(1_usize, |count, &length| count.saturating_mul(length));
         if count > MOST_CASES {
-            return Err(Refused::bad(format!("this asks for {count} predictions, at most {MOST_CASES} are made at once")));
+            return Err(Refused::bad(format!(
+                "this asks for {count} predictions, at most {MOST_CASES} are made at once"
+            )));
         }
         predict::cases(&args).map_err(refused)
     }
@@ -186,7 +195,8 @@ fn words(operation: &str, query: &Pairs) -> Result<Vec<String>> {
     for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
         let wanted = name.replace('_', "-");
         let Some(argument) = open_arguments(command).find(|argument| name_of(argument) == wanted) else {
-            let known: Vec<String> = open_arguments(command).map(|argument| name_of(argument).replace('-', "_")).collect();
+            let known: Vec<String> =
+                open_arguments(command).map(|argument| name_of(argument).replace('-', "_")).collect();
             bail!("{operation} has no parameter `{}`; known: {}", pick::shown(name), known.join(", "));
         };
         no_file(name, value)?;
@@ -206,12 +216,18 @@ fn words(operation: &str, query: &Pairs) -> Result<Vec<String>> {
 fn no_file(name: &str, value: &str) -> Result<()> {
     let lower = value.to_lowercase();
     let is_file = value.contains(['\\', '\0']) || lower.contains(".gguf") || lower.contains(".json");
-    ensure!(!(name == "model" && is_file), "model is `{}`: the page takes models of the catalog", pick::shown(value));
+    ensure!(
+        !(name == "model" && is_file),
+        "model is `{}`: the page takes models of the catalog",
+        pick::shown(value)
+    );
     Ok(())
 }
 
 fn open_arguments(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
-    command.get_arguments().filter(|argument| !CLOSED.contains(&argument.get_id().as_str()) && !argument.is_hide_set())
+    command
+        .get_arguments()
+        .filter(|argument| !CLOSED.contains(&argument.get_id().as_str()) && !argument.is_hide_set())
 }
 
 fn name_of(argument: &clap::Arg) -> String {
@@ -250,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_query_string_becomes_arguments() {
-        let query = pairs(&[("machine", "dgx-spark"), ("least_rate", "-1"), ("silent", "on"), ("budget", "")]);
+        let query =
+            pairs(&[("machine", "dgx-spark"), ("least_rate", "-1"), ("silent", "on"), ("budget", "")]);
         assert_eq!(
             words("advise", &query).unwrap(),
             ["roofmark", "advise", "--machine=dgx-spark", "--least-rate=-1", "--silent", "--"]

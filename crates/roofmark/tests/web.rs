@@ -134,15 +134,25 @@ fn every_view_opens_at_once_on_an_empty_ledger() {
     assert!(page.get("/").head.contains("location: /machines"));
     assert_eq!(page.get("/nothing").status, 404);
     assert_eq!(page.get("/results/abcdef").status, 404);
-    assert!(page.get("/check?text=45+tok%2Fs+Llama+3.1+70B+Q4_K_M+on+an+M5+Max").body.contains("class=\"impossible\""));
+    assert!(
+        page.get("/check?text=45+tok%2Fs+Llama+3.1+70B+Q4_K_M+on+an+M5+Max")
+            .body
+            .contains("class=\"impossible\"")
+    );
 }
 
 #[test]
 fn the_interface_answers_what_the_commands_print() {
     let page = Page::open(&[]);
     for (path, words) in [
-        ("/api/predict?machine=dgx-spark&model=gpt-oss-120b&quant=MXFP4", "predict --machine dgx-spark --model gpt-oss-120b --quant MXFP4"),
-        ("/api/ceiling?machine=dgx-spark&model=llama-3.1-8b", "ceiling --machine dgx-spark --model llama-3.1-8b"),
+        (
+            "/api/predict?machine=dgx-spark&model=gpt-oss-120b&quant=MXFP4",
+            "predict --machine dgx-spark --model gpt-oss-120b --quant MXFP4",
+        ),
+        (
+            "/api/ceiling?machine=dgx-spark&model=llama-3.1-8b",
+            "ceiling --machine dgx-spark --model llama-3.1-8b",
+        ),
         ("/api/machines?machine=dgx-spark", "machines dgx-spark"),
         ("/api/models?model=llama-3.1-8b", "models llama-3.1-8b"),
         ("/api/cost?machine=dgx-spark&today=2026-11-24", "cost dgx-spark --today 2026-11-24"),
@@ -221,7 +231,10 @@ fn withdrawing_a_record_needs_the_token() {
     import(page.data.path(), "a.json", &llama_bench("llama 8B", 20.0, "2026-10-01T00:00:00Z"));
     let token = format!("Authorization: Bearer {}", page.token);
     assert_eq!(page.send("POST", "/api/results/1/retract", &[], "wrong build").status, 401);
-    assert_eq!(page.send("POST", "/api/results/1/retract", &["Authorization: Bearer x"], "wrong build").status, 401);
+    assert_eq!(
+        page.send("POST", "/api/results/1/retract", &["Authorization: Bearer x"], "wrong build").status,
+        401
+    );
     assert_eq!(page.send("POST", "/api/results/1/retract", &[&token], " ").status, 400);
     let done = page.send("POST", "/api/results/1/retract", &[&token], "wrong build");
     assert_eq!(done.status, 200, "{}", done.body);
@@ -326,7 +339,11 @@ fn a_running_bench_streams_its_progress() {
     while !seen.contains("8 layers") {
         assert_ne!(reader.read_line(&mut seen).unwrap(), 0, "{seen}");
     }
-    assert!(seen.contains("text/event-stream") && seen.contains("event: bench") && seen.contains("event: progress"));
+    assert!(
+        seen.contains("text/event-stream")
+            && seen.contains("event: bench")
+            && seen.contains("event: progress")
+    );
 }
 
 #[test]

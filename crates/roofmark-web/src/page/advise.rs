@@ -8,8 +8,8 @@ use crate::table::{Cell, Ground, Table};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use roofmark_facts::catalog::Catalog;
 use roofmark_facts::advice::{Advice, Place, Standing, TargetAnswer};
+use roofmark_facts::catalog::Catalog;
 use roofmark_facts::cost::Uncertain;
 use roofmark_facts::units::significant;
 use roofmark_report::cost::{money, provenance};
@@ -27,7 +27,10 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
 fn view(site: &Site, query: &crate::Pairs) -> View {
     let mut question: Vec<(String, String)> =
         query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-    if value(&question, "model").is_none() && value(&question, "at_least").is_none() && value(&question, "target").is_none() {
+    if value(&question, "model").is_none()
+        && value(&question, "at_least").is_none()
+        && value(&question, "target").is_none()
+    {
         question.push(("model".into(), "llama-3.1-70b".into()));
     }
     View {
@@ -64,8 +67,10 @@ fn fields(site: &Site, query: &crate::Pairs) -> Markup {
 fn result(site: &Site, question: &crate::Pairs) -> Result<Markup, Refused> {
     let json = as_json(&format!("/api/advise?{}", query_string(question)));
     if value(question, "target").is_some() {
-        let keep = ["target", "workload", "users", "prompt", "output", "machine", "currency", "price", "budget"];
-        let asked: Vec<_> = question.iter().filter(|(name, _)| keep.contains(&name.as_str())).cloned().collect();
+        let keep =
+            ["target", "workload", "users", "prompt", "output", "machine", "currency", "price", "budget"];
+        let asked: Vec<_> =
+            question.iter().filter(|(name, _)| keep.contains(&name.as_str())).cloned().collect();
         return Ok(html! { (target(&site.program.target(&asked)?)) (json) });
     }
     Ok(html! { (ranking(site.program.catalog(), &site.program.advise(question)?)) (json) })
@@ -74,7 +79,11 @@ fn result(site: &Site, question: &crate::Pairs) -> Result<Markup, Refused> {
 /// An uncertain number with its ends.
 pub fn uncertain(value: &Uncertain, show: impl Fn(f64) -> String) -> String {
     let (low, high) = value.ends();
-    if low == high { show(low) } else { format!("{} ({} to {})", show(value.middle()), show(low), show(high)) }
+    if low == high {
+        show(low)
+    } else {
+        format!("{} ({} to {})", show(value.middle()), show(low), show(high))
+    }
 }
 
 fn rate(value: &Uncertain, ground: &str) -> Cell {
@@ -102,7 +111,19 @@ fn places(catalog: &Catalog, advice: &Advice) -> Table {
     let currency = &advice.currency;
     let month = format!("{currency} a month");
     let million = format!("{currency} for 1 M tokens");
-    let head = ["Machine", "Model", "Standing", "Each (tok/s)", "All (tok/s)", "First token (s)", "Price", &month, &million, "Before the next", "Open questions"];
+    let head = [
+        "Machine",
+        "Model",
+        "Standing",
+        "Each (tok/s)",
+        "All (tok/s)",
+        "First token (s)",
+        "Price",
+        &month,
+        &million,
+        "Before the next",
+        "Open questions",
+    ];
     let mut table = Table::new("places", "Ranking", &head);
     for place in &advice.places {
         table.row(row(catalog, place));
@@ -116,7 +137,9 @@ fn row(catalog: &Catalog, place: &Place) -> Vec<Cell> {
     let cost = |value: &Option<Uncertain>| {
         value.as_ref().map_or_else(Cell::unknown, |value| {
             let text = uncertain(value, money);
-            Cell::number(text).value(value.middle()).from(Ground::plain("predicted", "draws over price, power, tariff and rates"))
+            Cell::number(text)
+                .value(value.middle())
+                .from(Ground::plain("predicted", "draws over price, power, tariff and rates"))
         })
     };
     let price = place.price.as_ref().map_or_else(Cell::unknown, |price| {
@@ -125,10 +148,14 @@ fn row(catalog: &Catalog, place: &Place) -> Vec<Cell> {
     });
     let next = place.before_next.map_or_else(Cell::unknown, |share| {
         let text = format!("{} % of draws", (share * 100.0).round());
-        Cell::number(text).value(share).from(Ground::plain("predicted", "share of draws in which it stands before the next"))
+        Cell::number(text)
+            .value(share)
+            .from(Ground::plain("predicted", "share of draws in which it stands before the next"))
     });
     vec![
-        Cell::markup(&html! { a href={ "/explorer?" (query_string(&super::pairs(&[("machine", &place.machine), ("model", &place.model), ("quant", &place.quant)]))) } { (name) } }),
+        Cell::markup(
+            &html! { a href={ "/explorer?" (query_string(&super::pairs(&[("machine", &place.machine), ("model", &place.model), ("quant", &place.quant)]))) } { (name) } },
+        ),
         Cell::text(format!("{} {} ({})", place.model, place.quant, place.engine)),
         Cell::markup(&standing(place.standing)),
         rate(&place.each, &ground),
@@ -164,13 +191,21 @@ fn excluded(advice: &Advice) -> Markup {
 }
 
 fn target(answer: &TargetAnswer) -> Markup {
-    let mut table = Table::new("reach", "What reaches it", &["Machine", "Rate (tok/s)", "Ceiling (tok/s)", "Standing", "Price"]);
+    let mut table = Table::new(
+        "reach",
+        "What reaches it",
+        &["Machine", "Rate (tok/s)", "Ceiling (tok/s)", "Standing", "Price"],
+    );
     for reach in &answer.reach {
         let ceiling = reach.ceiling.map_or_else(Cell::unknown, |ceiling| {
-            Cell::number(significant(ceiling, 3)).value(ceiling).from(Ground::plain("derived", "datasheet bandwidth over bytes"))
+            Cell::number(significant(ceiling, 3))
+                .value(ceiling)
+                .from(Ground::plain("derived", "datasheet bandwidth over bytes"))
         });
         let price = reach.price.as_ref().map_or_else(Cell::unknown, |price| {
-            Cell::number(uncertain(&price.value, money)).value(price.value.middle()).from(Ground::plain("offered", provenance(price)))
+            Cell::number(uncertain(&price.value, money))
+                .value(price.value.middle())
+                .from(Ground::plain("offered", provenance(price)))
         });
         table.row(vec![
             Cell::text(&reach.machine),

@@ -28,7 +28,9 @@ pub async fn judge(State(site): State<Arc<Site>>, body: Bytes) -> Response {
         Ok(framed(site, &view(site, &text, "")))
     };
     let done = site.run(work).await;
-    done.unwrap_or_else(|refused| axum::response::IntoResponse::into_response(crate::api::Answer(Err(refused))))
+    done.unwrap_or_else(|refused| {
+        axum::response::IntoResponse::into_response(crate::api::Answer(Err(refused)))
+    })
 }
 
 /// The value of one field of an encoded form.

@@ -1,7 +1,9 @@
 //! What owning a machine costs: inputs with their sources, results with their spread, the tornado.
 
 use super::advise::uncertain;
-use super::{Choice, Pairs, View, as_json, asked, form, input, machine_options, model_options, query_string, show};
+use super::{
+    Choice, Pairs, View, as_json, asked, form, input, machine_options, model_options, query_string, show,
+};
 use crate::filter::value;
 use crate::program::Refused;
 use crate::serve::Site;
@@ -41,11 +43,20 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 }
 
 fn fields(site: &Site, query: &crate::Pairs) -> Markup {
-    let machines = Choice { options: machine_options(site), ..Choice::new("machine", "Machine", &[], &asked(query, "machine", "")) };
-    let models = Choice { options: model_options(site), ..Choice::new("model", "Model", &[], &asked(query, "model", "")) };
+    let machines = Choice {
+        options: machine_options(site),
+        ..Choice::new("machine", "Machine", &[], &asked(query, "machine", ""))
+    };
+    let models = Choice {
+        options: model_options(site),
+        ..Choice::new("model", "Model", &[], &asked(query, "model", ""))
+    };
     let mut others = machine_options(site);
     others.insert(0, (String::new(), "none".into()));
-    let against = Choice { options: others, ..Choice::new("against", "Compare with", &[], &asked(query, "against", "")) };
+    let against = Choice {
+        options: others,
+        ..Choice::new("against", "Compare with", &[], &asked(query, "against", ""))
+    };
     html! {
         (machines.render()) (models.render())
         (Choice::new("quant", "Quantization", &["Q4_K_M", "Q6_K", "Q8_0", "BF16"], &asked(query, "quant", "Q4_K_M")).render())
@@ -87,9 +98,15 @@ fn results(costed: &Costed) -> Table {
     let caption = format!("Cost of {} in {}", costed.question.machine, costed.question.currency);
     let mut table = Table::new("costs", caption, &["Result", "Middle", "Low", "High"]);
     for summary in &costed.results {
-        let ground = || Ground::plain("predicted", format!("draws over the inputs below, seed {}", costed.seed));
+        let ground =
+            || Ground::plain("predicted", format!("draws over the inputs below, seed {}", costed.seed));
         let cell = |value: f64| Cell::number(money(value)).value(value).from(ground());
-        table.row(vec![Cell::text(summary.metric.name()), cell(summary.middle), cell(summary.low), cell(summary.high)]);
+        table.row(vec![
+            Cell::text(summary.metric.name()),
+            cell(summary.middle),
+            cell(summary.low),
+            cell(summary.high),
+        ]);
     }
     table
 }
@@ -104,7 +121,11 @@ fn inputs(costed: &Costed) -> Table {
             Basis::Assumed => "assumed",
         };
         let cell = Cell::number(shown(*quantity, input)).value(input.value.middle());
-        table.row(vec![Cell::text(quantity.name()), cell.from(Ground::plain(basis, provenance(input))), Cell::text(provenance(input))]);
+        table.row(vec![
+            Cell::text(quantity.name()),
+            cell.from(Ground::plain(basis, provenance(input))),
+            Cell::text(provenance(input)),
+        ]);
     }
     table
 }

@@ -1,6 +1,8 @@
 //! One model on one machine: sliders for quantization, depth, batch and speculation; rates follow them.
 
-use super::{Choice, Pairs, View, as_json, asked, form, machine_options, model_options, pairs, query_string, show};
+use super::{
+    Choice, Pairs, View, as_json, asked, form, machine_options, model_options, pairs, query_string, show,
+};
 use crate::chart::{Axis, Chart, Look, Point, Scale, Series};
 use crate::program::Refused;
 use crate::serve::Site;
@@ -16,7 +18,8 @@ use std::sync::Arc;
 
 /// Depths of the slider.
 pub const DEPTHS: [&str; 9] = ["0", "512", "2048", "4096", "8192", "16384", "32768", "65536", "131072"];
-const QUANTS: [&str; 9] = ["Q2_K", "Q3_K_M", "IQ4_XS", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "BF16"];
+const QUANTS: [&str; 12] =
+    ["Q2_K", "Q3_K_M", "IQ4_XS", "MXFP4", "NVFP4", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "FP8", "Q8_0", "BF16"];
 const BATCHES: [&str; 7] = ["1", "2", "4", "8", "16", "32", "64"];
 const ACCEPTED: [&str; 8] = ["1", "1.25", "1.5", "2", "2.5", "3", "4", "6"];
 
@@ -59,7 +62,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
     let asked = Asked {
         machine: asked(query, "machine", "nvidia-dgx-spark"),
         model: asked(query, "model", "gpt-oss-120b"),
-        quant: asked(query, "quant", "Q4_K_M"),
+        quant: asked(query, "quant", "MXFP4"),
         depth: asked(query, "depth", "0"),
         batch: asked(query, "batch", "1"),
         speculation: asked(query, "speculation", "1"),
@@ -75,14 +78,13 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 }
 
 fn fields(site: &Site, asked: &Asked) -> Markup {
-    let machines = Choice { options: machine_options(site), ..Choice::new("machine", "Machine", &[], &asked.machine) };
+    let machines =
+        Choice { options: machine_options(site), ..Choice::new("machine", "Machine", &[], &asked.machine) };
     let models = Choice { options: model_options(site), ..Choice::new("model", "Model", &[], &asked.model) };
     let engines = ["", "llama.cpp", "ollama", "mlx", "vllm", "lm-studio", "sglang", "tensorrt-llm"];
-    let mut quants: Vec<&str> = QUANTS.to_vec();
-    quants.extend(["MXFP4", "NVFP4", "FP8", "AWQ"]);
     html! {
         (machines.render()) (models.render())
-        (Choice::new("quant", "Quantization", &quants, &asked.quant).slider().render())
+        (Choice::new("quant", "Quantization", &QUANTS, &asked.quant).slider().render())
         (Choice::new("depth", "Depth (tokens in the cache)", &DEPTHS, &asked.depth).slider().render())
         (Choice::new("batch", "Batch (sequences together)", &BATCHES, &asked.batch).slider().render())
         (Choice::new("speculation", "Speculation (tokens accepted a pass)", &ACCEPTED, &asked.speculation).slider().render())
@@ -99,7 +101,7 @@ fn result(site: &Site, asked: &Asked) -> Result<Markup, Refused> {
         (over_depth(site, asked, case).render())
         (by_quant(site, asked).render())
         (grounds(case))
-        (evidence(case))
+        (evidence(site, case))
         (as_json(&format!("/api/predict?{}", query_string(&question))))
     })
 }
@@ -165,10 +167,12 @@ fn card(id: &str, name: &str, prediction: &Prediction) -> Markup {
 
 fn over_depth(site: &Site, asked: &Asked, case: &Case<'_>) -> Chart {
     let context = case.ask.job.profile.context.map_or(f64::INFINITY, |context| context as f64);
-    let within: Vec<&str> =
-        DEPTHS.into_iter().filter(|depth| depth.parse().unwrap_or(0.0) + case.ask.prompt <= context).collect();
+    let within: Vec<&str> = DEPTHS
+        .into_iter()
+        .filter(|depth| depth.parse().unwrap_or(0.0) + case.ask.prompt <= context)
+        .collect();
     let cases = site.program.predict(&asked.question(&asked.quant, &within.join(","))).unwrap_or_default();
-    let x = |case: &Case<'_>| case.ask.job.depth.max(1.0);
+    let x = |case: &Case<'_>| case.ask.job.depth;
     let band = |case: &Case<'_>| {
         let decode = &case.answer.decode;
         let (low, high) = (decode.interval90.low.get(), decode.interval90.high.get());
@@ -179,21 +183,37 @@ fn over_depth(site: &Site, asked: &Asked, case: &Case<'_>) -> Chart {
         let y = case.answer.decode.ceiling?.get();
         Some(Point { x: x(case), y, label: "ceiling".into(), ..Point::default() })
     };
-    let measured = rows(case).filter(|row| row.quant.as_deref() == Some(asked.quant.as_str())).map(|row| Point {
-        x: (row.depth.unwrap_or(0) as f64).max(1.0),
-        y: row.rate.get(),
-        label: super::machines::describe(row),
-        ..Point::default()
-    });
+    let measured = rows(site, case)
+        .into_iter()
+        .filter(|row| row.quant.as_deref() == Some(asked.quant.as_str()))
+        .map(|row| Point {
+            x: row.depth.unwrap_or(0) as f64,
+            y: row.rate.get(),
+            label: super::machines::describe(row),
+            ..Point::default()
+        });
     let series = vec![
-        Series { name: "ceiling".into(), tone: 3, look: Look::Bound, points: cases.iter().filter_map(ceiling).collect() },
-        Series { name: "predicted".into(), tone: 0, look: Look::Band, points: cases.iter().map(band).collect() },
+        Series {
+            name: "ceiling".into(),
+            tone: 3,
+            look: Look::Bound,
+            points: cases.iter().filter_map(ceiling).collect(),
+        },
+        Series {
+            name: "predicted".into(),
+            tone: 0,
+            look: Look::Band,
+            points: cases.iter().map(band).collect(),
+        },
         Series { name: "measured by others".into(), tone: 1, look: Look::Points, points: measured.collect() },
     ];
     Chart {
         id: "over-depth".into(),
-        title: format!("Decode of {} {} on {} over depth", asked.model, asked.quant, case.ask.job.machine.name),
-        x: Axis::new("depth (tokens)", Scale::Log),
+        title: format!(
+            "Decode of {} {} on {} over depth",
+            asked.model, asked.quant, case.ask.job.machine.name
+        ),
+        x: Axis::new("depth (tokens)", Scale::Linear),
         y: Axis::new("tokens/s", Scale::Linear),
         series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
         marks: Vec::new(),
@@ -201,14 +221,16 @@ fn over_depth(site: &Site, asked: &Asked, case: &Case<'_>) -> Chart {
 }
 
 /// Measured decoding of the model on the machine with this many sequences.
-fn rows<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'static Measurement> + 'a {
+fn rows(site: &Site, case: &Case<'_>) -> Vec<&'static Measurement> {
     let job = &case.ask.job;
-    super::machines::rows(job.machine, &job.profile.model)
-        .filter(|row| row.phase != MeasuredPhase::Prefill && row.concurrency as f64 == job.batch)
+    let mut rows = super::machines::rows(site, job.machine, &job.profile.model);
+    rows.retain(|row| row.phase != MeasuredPhase::Prefill && row.concurrency as f64 == job.batch);
+    rows
 }
 
 fn by_quant(site: &Site, asked: &Asked) -> Table {
-    let head = ["Quantization", "Decode (tok/s)", "Prefill (tok/s)", "Memory (GB)", "Fits", "First token (s)"];
+    let head =
+        ["Quantization", "Decode (tok/s)", "Prefill (tok/s)", "Memory (GB)", "Fits", "First token (s)"];
     let mut table = Table::new("by-quant", "The same in other quantizations", &head);
     let cases = site.program.predict(&asked.question(&QUANTS.join(","), &asked.depth)).unwrap_or_default();
     for case in &cases {
@@ -237,7 +259,9 @@ fn grounds(case: &Case<'_>) -> Markup {
     let mut parts = Table::new("parts", "Where the time of a step goes", &["Part", "Time (ms)"]);
     for part in &decode.breakdown {
         let milliseconds = part.time.get() * 1e3;
-        let cell = Cell::number(significant(milliseconds, 3)).value(milliseconds).from(derived("the predictor's model of a step"));
+        let cell = Cell::number(significant(milliseconds, 3))
+            .value(milliseconds)
+            .from(derived("the predictor's model of a step"));
         parts.row(vec![Cell::text(part.limit.to_string()), cell]);
     }
     let mut near = Table::new("nearest", "Nearest measurements", &["Measurement", "tok/s", "Weight"]);
@@ -257,10 +281,10 @@ fn grounds(case: &Case<'_>) -> Markup {
 }
 
 /// Every measured row of this model on this machine.
-fn evidence(case: &Case<'_>) -> Markup {
+fn evidence(site: &Site, case: &Case<'_>) -> Markup {
     let head = ["Quantization", "tok/s", "Depth", "Streams", "Engine", "Date"];
     let mut table = Table::new("evidence", "Measured by others on this machine", &head);
-    for row in rows(case) {
+    for row in rows(site, case) {
         let rate = row.rate.get();
         let found = source(&row.source);
         let ground = Ground {

@@ -31,7 +31,11 @@ fn view(site: &Site, _: &crate::Pairs) -> View {
 fn result(site: &Site) -> Result<Markup, Refused> {
     let found = reproduced(site)?;
     let keys = site.program.known_keys()?;
-    let mut table = Table::new("reproduced", "Who measured what", &["Configuration", "Signed by", "Mean (tok/s)", "Lowest", "Highest", "Rates", "Newest"]);
+    let mut table = Table::new(
+        "reproduced",
+        "Who measured what",
+        &["Configuration", "Signed by", "Mean (tok/s)", "Lowest", "Highest", "Rates", "Newest"],
+    );
     for one in &found {
         let key = PublicKey::try_from(one.signer.clone()).ok();
         let name = key.as_ref().and_then(|key| keys.name(key)).map(str::to_owned);
@@ -59,8 +63,20 @@ fn result(site: &Site) -> Result<Markup, Refused> {
 
 fn name_of(one: &Reproduction) -> String {
     let configuration = &one.configuration;
-    let names = [&configuration.machine, &configuration.backend, &configuration.engine, &configuration.model, &configuration.quant, &configuration.timed];
-    let numbers = [("prompt", configuration.prompt), ("generated", configuration.generated), ("depth", configuration.depth), ("batch", configuration.batch)];
+    let names = [
+        &configuration.machine,
+        &configuration.backend,
+        &configuration.engine,
+        &configuration.model,
+        &configuration.quant,
+        &configuration.timed,
+    ];
+    let numbers = [
+        ("prompt", configuration.prompt),
+        ("generated", configuration.generated),
+        ("depth", configuration.depth),
+        ("batch", configuration.batch),
+    ];
     let numbers = numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?)));
     names.into_iter().filter(|text| !text.is_empty()).cloned().chain(numbers).collect::<Vec<_>>().join(" ")
 }

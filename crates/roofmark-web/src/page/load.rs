@@ -4,7 +4,7 @@ use crate::chart::{Axis, Chart, Look, Point, Scale, Series};
 use crate::table::{Cell, Ground, Table};
 use maud::{Markup, html};
 use roofmark_facts::load_record::{LoadRow, LoadRun};
-use roofmark_facts::units::{Seconds, significant};
+use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond, significant};
 
 /// The run with its rows.
 pub fn run(run: &LoadRun, rows: &[LoadRow]) -> Markup {
@@ -36,15 +36,31 @@ fn millis(time: Option<Seconds>) -> Cell {
 }
 
 fn measured() -> Ground {
-    Ground::plain("measured", "by the load generator, from the time a request was due; a percentile only where enough requests lie beyond it")
+    Ground::plain(
+        "measured",
+        "by the load generator, from the time a request was due; a percentile only where enough requests lie beyond it",
+    )
 }
 
 fn number(value: Option<f64>) -> Cell {
-    value.map_or_else(Cell::unknown, |value| Cell::number(significant(value, 3)).value(value).from(measured()))
+    value
+        .map_or_else(Cell::unknown, |value| Cell::number(significant(value, 3)).value(value).from(measured()))
 }
 
 fn table(rows: &[LoadRow]) -> Table {
-    let head = ["Load", "Succeeded", "Failed", "ttft p50 (ms)", "ttft p99 (ms)", "tpot p50 (ms)", "tpot p99 (ms)", "e2e p50 (ms)", "Output (tok/s)", "Goodput (requests/s)", "Marks"];
+    let head = [
+        "Load",
+        "Succeeded",
+        "Failed",
+        "ttft p50 (ms)",
+        "ttft p99 (ms)",
+        "tpot p50 (ms)",
+        "tpot p99 (ms)",
+        "e2e p50 (ms)",
+        "Output (tok/s)",
+        "Goodput (requests/s)",
+        "Marks",
+    ];
     let mut table = Table::new("rows", "Latencies and rates by load", &head);
     for row in rows {
         let count = |count: u64| Cell::number(count.to_string()).value(count as f64);
@@ -62,8 +78,8 @@ fn table(rows: &[LoadRow]) -> Table {
             millis(row.tpot.p50),
             millis(row.tpot.p99),
             millis(row.e2e.p50),
-            number(row.output_throughput.map(|rate| rate.get())),
-            number(row.goodput.map(|rate| rate.get())),
+            number(row.output_throughput.map(TokensPerSecond::get)),
+            number(row.goodput.map(RequestsPerSecond::get)),
             Cell::text(marks),
         ]);
     }
@@ -97,18 +113,29 @@ fn curve(rows: &[LoadRow]) -> Chart {
 }
 
 fn troubles(rows: &[LoadRow]) -> Markup {
-    let mut table = Table::new("troubles", "Failures and irregularities", &["Load", "What", "Failed", "Noted"]);
+    let mut table =
+        Table::new("troubles", "Failures and irregularities", &["Load", "What", "Failed", "Noted"]);
     for row in rows {
         for (kind, failed, noted) in &row.troubles {
             let count = |count: u64| Cell::number(count.to_string()).value(count as f64);
-            table.row(vec![Cell::text(row.arrival.label()), Cell::text(kind.text()), count(*failed), count(*noted)]);
+            table.row(vec![
+                Cell::text(row.arrival.label()),
+                Cell::text(kind.text()),
+                count(*failed),
+                count(*noted),
+            ]);
         }
     }
-    if table.is_empty() { html! {} } else { table.render() }
+    if table.is_empty() {
+        html! {}
+    } else {
+        table.render()
+    }
 }
 
 fn doubts(run: &LoadRun) -> Markup {
-    let cells = run.cells.iter().flat_map(|cell| cell.doubts.iter().map(|doubt| (cell.arrival.label(), doubt)));
+    let cells =
+        run.cells.iter().flat_map(|cell| cell.doubts.iter().map(|doubt| (cell.arrival.label(), doubt)));
     let all: Vec<_> = cells.chain(run.doubts.iter().map(|doubt| ("run".to_owned(), doubt))).collect();
     html! {
         section data-testid="doubts" aria-label="Doubts" {

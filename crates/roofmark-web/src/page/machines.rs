@@ -1,6 +1,9 @@
 //! Machines side by side: the roofline with ceilings, predicted bands and measured points, and the facts.
 
-use super::{Choice, Pairs, View, as_json, asked, asked_all, form, machine_boxes, model_options, pairs, query_string, show};
+use super::{
+    Choice, Pairs, View, as_json, asked, asked_all, form, machine_boxes, model_options, pairs, query_string,
+    show,
+};
 use crate::chart::{Axis, Chart, Look, Point, Scale, Series};
 use crate::program::Refused;
 use crate::serve::Site;
@@ -9,18 +12,20 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use roofmark_facts::bounds::{Bound, bound};
-use roofmark_facts::catalog::Price;
-use roofmark_facts::evidence::{Flag, Measurement, measurements, source};
+use roofmark_facts::catalog::{Catalog, Price};
+use roofmark_facts::evidence::{Flag, Measurement, Speculation, measurements, source};
 use roofmark_facts::machine::{Machine, Sourced};
-use roofmark_facts::units::{Bytes, TokensPerSecond, Watts, grouped, significant};
+use roofmark_facts::units::{Bytes, BytesPerSecond, TokensPerSecond, Watts, grouped, significant};
 use roofmark_theory::answer::Case;
 use roofmark_theory::job::Job;
 use roofmark_theory::predict::bound_workload;
-use roofmark_theory::resolve::{Profiles, job};
+use roofmark_theory::resolve::{self, Profiles, job};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The systems of the article.
-const USUAL: [&str; 4] = ["apple-m5-max-40c-128gb", "nvidia-dgx-spark", "amd-ryzen-ai-max-395-128gb", "nvidia-rtx-5090"];
+const USUAL: [&str; 4] =
+    ["apple-m5-max-40c-128gb", "nvidia-dgx-spark", "amd-strix-halo-128gb", "nvidia-rtx-5090"];
 /// Most machines on one page.
 const MOST: usize = 12;
 /// Sequences together whose places are shown.
@@ -66,12 +71,19 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 fn known(site: &Site) -> Vec<&'static str> {
     let catalog = site.program.catalog();
     let found: Vec<&str> = USUAL.into_iter().filter(|slug| catalog.machine(slug).is_some()).collect();
-    if found.is_empty() { catalog.machines.iter().take(3).map(|machine| machine.slug.as_str()).collect() } else { found }
+    if found.is_empty() {
+        catalog.machines.iter().take(3).map(|machine| machine.slug.as_str()).collect()
+    } else {
+        found
+    }
 }
 
 fn machines(site: &Site, names: &[String]) -> Result<Vec<&'static Machine>, Refused> {
     if names.len() > MOST {
-        return Err(Refused::bad(format!("{} machines are chosen, at most {MOST} fit one page", names.len())));
+        return Err(Refused::bad(format!(
+            "{} machines are chosen, at most {MOST} fit one page",
+            names.len()
+        )));
     }
     names.iter().map(|name| site.program.machine(name)).collect()
 }
@@ -116,14 +128,27 @@ fn roofline(site: &Site, asked: &Asked, cases: &[Case<'_>], model: &str) -> Char
     let mut series = Vec::new();
     for (tone, machine) in asked.machines.iter().enumerate() {
         series.extend(roof(machine, tone));
-        let predicted: Vec<Point> =
-            cases.iter().filter(|case| case.ask.job.machine.slug == machine.slug).filter_map(predicted).collect();
+        let predicted: Vec<Point> = cases
+            .iter()
+            .filter(|case| case.ask.job.machine.slug == machine.slug)
+            .filter_map(predicted)
+            .collect();
         if !predicted.is_empty() {
-            series.push(Series { name: format!("{}: predicted", machine.name), tone, look: Look::Band, points: predicted });
+            series.push(Series {
+                name: format!("{}: predicted", machine.name),
+                tone,
+                look: Look::Band,
+                points: predicted,
+            });
         }
         let measured = measured(site, machine, model);
         if !measured.is_empty() {
-            series.push(Series { name: format!("{}: measured", machine.name), tone, look: Look::Points, points: measured });
+            series.push(Series {
+                name: format!("{}: measured", machine.name),
+                tone,
+                look: Look::Points,
+                points: measured,
+            });
         }
     }
     Chart {
@@ -160,14 +185,19 @@ fn predicted(case: &Case<'_>) -> Option<Point> {
         y: scaled(decode.rate),
         low: Some(scaled(decode.interval90.low)),
         high: Some(scaled(decode.interval90.high)),
-        label: format!("batch {}: {} tok/s predicted{unfit}", case.ask.job.batch, significant(decode.rate.get(), 3)),
+        label: format!(
+            "batch {}: {} tok/s predicted{unfit}",
+            case.ask.job.batch,
+            significant(decode.rate.get(), 3)
+        ),
     })
 }
 
 /// Measured decoding of the model on the machine, in any quantization.
 fn measured(site: &Site, machine: &Machine, model: &str) -> Vec<Point> {
     let mut profiles = Profiles::default();
-    rows(machine, model)
+    rows(site, machine, model)
+        .into_iter()
         .filter_map(|row| {
             let job = job(site.program.catalog(), &mut profiles, row).ok().filter(|job| !job.is_prefill())?;
             let (x, flop) = job_place(&job)?;
@@ -176,12 +206,30 @@ fn measured(site: &Site, machine: &Machine, model: &str) -> Vec<Point> {
         .collect()
 }
 
-/// Rows of the evidence that may be held against a prediction.
-pub fn rows<'a>(machine: &'a Machine, model: &'a str) -> impl Iterator<Item = &'static Measurement> + 'a {
-    measurements().iter().filter(move |row| {
-        row.machine == machine.slug && row.model == model && row.devices == 1 && row.flag != Some(Flag::High)
-    })
+/// Rows of the evidence that may be held against a prediction of `model` on `machine`.
+pub fn rows(site: &Site, machine: &Machine, model: &str) -> Vec<&'static Measurement> {
+    site.evidence.get(&(machine.slug.clone(), model.to_owned())).cloned().unwrap_or_default()
 }
+
+/// The evidence by machine and model of the catalog. Rows that fit no single one of its entries stay out, as do rows that
+/// are above physics, or of several devices, or speculative.
+pub fn index(catalog: &'static Catalog) -> Evidence {
+    let mut found = Evidence::new();
+    let fit = |row: &&Measurement| {
+        row.devices == 1 && row.flag != Some(Flag::High) && row.speculation == Speculation::None
+    };
+    for row in measurements().iter().filter(fit) {
+        if let (Ok(machine), Ok(model)) =
+            (resolve::machine(catalog, &row.machine), resolve::model(catalog, &row.model))
+        {
+            found.entry((machine.slug.clone(), model.slug.clone())).or_default().push(row);
+        }
+    }
+    found
+}
+
+/// Measured rows by machine and model.
+pub type Evidence = HashMap<(String, String), Vec<&'static Measurement>>;
 
 /// A row in words, with its source.
 pub fn describe(row: &Measurement) -> String {
@@ -203,18 +251,21 @@ fn facts(site: &Site, asked: &Asked, cases: &[Case<'_>]) -> Table {
         let cells = asked.machines.iter().map(|machine| cell(machine));
         table.row(std::iter::once(Cell::text(name)).chain(cells).collect());
     };
-    row("Memory (GB)", &|machine| fact(machine.memory.as_ref(), |bytes| bytes.gb()));
-    row("Bandwidth, datasheet (GB/s)", &|machine| fact(machine.bandwidth.as_ref(), |rate| rate.gb()));
-    row("Bandwidth, measured read (GB/s)", &|machine| fact(machine.measured_read.as_ref(), |rate| rate.gb()));
-    row("Host link (GB/s)", &|machine| fact(machine.link.as_ref(), |rate| rate.gb()));
+    row("Memory (GB)", &|machine| fact(machine.memory.as_ref(), Bytes::gb));
+    row("Bandwidth, datasheet (GB/s)", &|machine| fact(machine.bandwidth.as_ref(), BytesPerSecond::gb));
+    row("Bandwidth, measured read (GB/s)", &|machine| {
+        fact(machine.measured_read.as_ref(), BytesPerSecond::gb)
+    });
+    row("Host link (GB/s)", &|machine| fact(machine.link.as_ref(), BytesPerSecond::gb));
     row("Highest dense peak (TFLOP/s)", &peak);
-    row("Power under load (W)", &|machine| fact(machine.load.as_ref().or(machine.tdp.as_ref()), |watts: Watts| watts.get()));
-    row("Power idle (W)", &|machine| fact(machine.idle.as_ref(), |watts: Watts| watts.get()));
+    row("Power under load (W)", &|machine| fact(machine.load.as_ref().or(machine.tdp.as_ref()), Watts::get));
+    row("Power idle (W)", &|machine| fact(machine.idle.as_ref(), Watts::get));
     row("Noise (dB)", &|machine| fact(machine.noise_db.as_ref(), |noise| noise));
     row("Price, newest (as offered)", &|machine| price(&site.program.catalog().prices, machine));
     row("Released", &|machine| machine.released.as_ref().map_or_else(Cell::unknown, Cell::number));
     row("Systems", &|machine| Cell::text(machine.os.join(", ")));
-    for (batch, name) in [(1.0, "Decode, one stream (tok/s)"), (16.0, "Decode, 16 streams together (tok/s)")] {
+    for (batch, name) in [(1.0, "Decode, one stream (tok/s)"), (16.0, "Decode, 16 streams together (tok/s)")]
+    {
         row(name, &|machine| decode(cases, machine, batch));
     }
     row("Prefill (tok/s)", &|machine| prefill(cases, machine));
@@ -230,21 +281,27 @@ fn fact<T: Copy>(fact: Option<&Sourced<T>>, unit: impl Fn(T) -> f64) -> Cell {
 }
 
 fn peak(machine: &Machine) -> Cell {
-    let highest = machine.peaks.iter().max_by(|(_, left), (_, right)| left.value.get().total_cmp(&right.value.get()));
+    let highest =
+        machine.peaks.iter().max_by(|(_, left), (_, right)| left.value.get().total_cmp(&right.value.get()));
     let Some((kind, peak)) = highest else { return Cell::unknown() };
     let value = peak.value.get() / 1e12;
     Cell::number(format!("{} {kind}", significant(value, 3))).value(value).from(Ground::of(peak))
 }
 
 fn price(prices: &[Price], machine: &Machine) -> Cell {
-    let newest = prices.iter().filter(|price| price.machine == machine.slug).max_by(|left, right| left.date.cmp(&right.date));
+    let newest = prices
+        .iter()
+        .filter(|price| price.machine == machine.slug)
+        .max_by(|left, right| left.date.cmp(&right.date));
     let Some(price) = newest else { return Cell::unknown() };
     let ground = Ground {
         basis: if price.claim { "claimed" } else { "offered" },
         text: format!("{}, {} ({})", price.source.title, price.date, price.condition),
         url: price.source.url.clone(),
     };
-    Cell::number(format!("{} {}", grouped(price.amount.round() as u64), price.currency)).value(price.amount).from(ground)
+    Cell::number(format!("{} {}", grouped(price.amount.round() as u64), price.currency))
+        .value(price.amount)
+        .from(ground)
 }
 
 fn case_of<'a>(cases: &'a [Case<'a>], machine: &Machine, batch: f64) -> Option<&'a Case<'a>> {
@@ -252,11 +309,13 @@ fn case_of<'a>(cases: &'a [Case<'a>], machine: &Machine, batch: f64) -> Option<&
 }
 
 fn decode(cases: &[Case<'_>], machine: &Machine, batch: f64) -> Cell {
-    case_of(cases, machine, batch).map_or_else(Cell::unknown, |case| super::explorer::rate(&case.answer.decode))
+    case_of(cases, machine, batch)
+        .map_or_else(Cell::unknown, |case| super::explorer::rate(&case.answer.decode))
 }
 
 fn prefill(cases: &[Case<'_>], machine: &Machine) -> Cell {
-    case_of(cases, machine, 1.0).map_or_else(Cell::unknown, |case| super::explorer::rate(&case.answer.prefill))
+    case_of(cases, machine, 1.0)
+        .map_or_else(Cell::unknown, |case| super::explorer::rate(&case.answer.prefill))
 }
 
 fn fits(cases: &[Case<'_>], machine: &Machine) -> Cell {
@@ -272,7 +331,8 @@ fn fits(cases: &[Case<'_>], machine: &Machine) -> Cell {
 }
 
 fn engines(site: &Site, machines: &[&Machine]) -> Table {
-    let names: Vec<&str> = std::iter::once("Engine").chain(machines.iter().map(|machine| machine.name.as_str())).collect();
+    let names: Vec<&str> =
+        std::iter::once("Engine").chain(machines.iter().map(|machine| machine.name.as_str())).collect();
     let mut table = Table::new("engines", "Engines: what runs, since when", &names);
     let support = &site.program.catalog().support;
     let mut engines: Vec<&str> = support.iter().map(|row| row.engine.as_str()).collect();

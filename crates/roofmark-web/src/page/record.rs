@@ -12,10 +12,10 @@ use maud::{Markup, html};
 use roofmark_facts::load_record::{LoadRow, LoadRun};
 use roofmark_facts::records::{Cell as RunCell, Row, Run};
 use roofmark_facts::units::{TokensPerSecond, significant};
+use roofmark_ledger::Kind;
 use roofmark_ledger::envelope::RECORD;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::query::Listed;
-use roofmark_ledger::Kind;
 use roofmark_ledger::record::{Entry, Record, Retraction};
 use roofmark_report::bench::workload;
 use roofmark_verdict::rows::rows;
@@ -25,7 +25,11 @@ use std::sync::Arc;
 const MOST_SAMPLES: usize = 2_000;
 
 /// `GET /results/{record}`.
-pub async fn page(State(site): State<Arc<Site>>, Path(wanted): Path<String>, Query(query): Pairs) -> Response {
+pub async fn page(
+    State(site): State<Arc<Site>>,
+    Path(wanted): Path<String>,
+    Query(query): Pairs,
+) -> Response {
     show(site, query, move |site, _| view(site, &wanted)).await
 }
 
@@ -57,7 +61,9 @@ fn result(site: &Site, line: &Listed, record: &Record) -> Result<Markup, Refused
 /// The body of a record by its form.
 pub fn body(record: &Record) -> Markup {
     let read = match record.header.kind {
-        Kind::Bench => serde_json::from_str::<Entry<Run>>(&record.body).map(|entry| run(&entry.run, &rows(&entry.run))),
+        Kind::Bench => {
+            serde_json::from_str::<Entry<Run>>(&record.body).map(|entry| run(&entry.run, &rows(&entry.run)))
+        }
         Kind::Load => serde_json::from_str::<Entry<LoadRun>>(&record.body).and_then(|entry| {
             let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
             Ok(super::load::run(&entry.run, &rows))
@@ -137,7 +143,8 @@ fn facts(run: &Run) -> Markup {
 fn table(rows: &[Row]) -> Table {
     let head = ["Workload", "tok/s", "95 % interval", "Attainable", "Share of the roof", "Samples", "Void"];
     let mut table = Table::new("rows", "Rates", &head);
-    let ground = || Ground::plain("measured", "median of the samples below, time inside the engine's decode call");
+    let ground =
+        || Ground::plain("measured", "median of the samples below, time inside the engine's decode call");
     for row in rows {
         let (low, mid, high) = (row.rate.low.get(), row.rate.mid.get(), row.rate.high.get());
         let roof = || Ground::plain("derived", "bytes of a step over the bandwidth measured beside it");
@@ -208,13 +215,18 @@ fn raw(run: &Run) -> Table {
     let head = ["Workload", "Sample", "tok/s", "Tokens", "Time (s)", "Bandwidth beside it (GB/s)"];
     let mut table = Table::new("raw", "Raw samples", &head);
     let measured = || Ground::plain("measured", "one repetition");
-    let all = run.cells.iter().flat_map(|cell| (1..).zip(&cell.samples).map(move |(at, sample)| (cell, at, sample)));
+    let all = run
+        .cells
+        .iter()
+        .flat_map(|cell| (1..).zip(&cell.samples).map(move |(at, sample)| (cell, at, sample)));
     for (cell, at, sample) in all.take(MOST_SAMPLES) {
         let rate = sample.rate().get();
         let seconds = sample.time.get();
         let roof = sample.roof.as_ref().map_or_else(Cell::unknown, |roof| {
             let value = roof.bandwidth().gb();
-            Cell::number(significant(value, 3)).value(value).from(Ground::plain("measured", "the roof probe, before and after"))
+            Cell::number(significant(value, 3))
+                .value(value)
+                .from(Ground::plain("measured", "the roof probe, before and after"))
         });
         table.row(vec![
             Cell::text(name(run, cell)),
@@ -233,10 +245,14 @@ fn observed(seen: &Observation) -> Markup {
     let head = ["Timed", "tok/s", "Prompt", "Generated", "Depth", "Batch", "Samples"];
     let mut table = Table::new("rows", "Rates as their source prints them", &head);
     let ground = || Ground::plain("claimed", format!("{} {}", seen.origin.form, seen.origin.title));
-    let count = |value: Option<u64>| value.map_or_else(Cell::unknown, |value| Cell::number(value.to_string()).value(value as f64));
+    let count = |value: Option<u64>| {
+        value.map_or_else(Cell::unknown, |value| Cell::number(value.to_string()).value(value as f64))
+    };
     for cell in &seen.cells {
-        let rate = |rate: TokensPerSecond| Cell::number(significant(rate.get(), 4)).value(rate.get()).from(ground());
-        let samples: Vec<String> = cell.samples.iter().take(50).map(|rate| significant(rate.get(), 4)).collect();
+        let rate =
+            |rate: TokensPerSecond| Cell::number(significant(rate.get(), 4)).value(rate.get()).from(ground());
+        let samples: Vec<String> =
+            cell.samples.iter().take(50).map(|rate| significant(rate.get(), 4)).collect();
         table.row(vec![
             Cell::text(cell.timed.name()),
             cell.rate.map_or_else(Cell::unknown, rate),

@@ -94,7 +94,19 @@ fn empty(query: &crate::Pairs) -> Markup {
 }
 
 fn list(lines: &[Listed]) -> Table {
-    let head = ["Record", "Base", "New", "Date", "Machine", "Model", "Quant", "Engine", "Decode (tok/s)", "Prefill (tok/s)", "Kind"];
+    let head = [
+        "Record",
+        "Base",
+        "New",
+        "Date",
+        "Machine",
+        "Model",
+        "Quant",
+        "Engine",
+        "Decode (tok/s)",
+        "Prefill (tok/s)",
+        "Kind",
+    ];
     let mut table = Table::new("results", "Records", &head);
     for line in lines {
         let pick = |name: &str, word: &str| {
@@ -119,7 +131,8 @@ fn list(lines: &[Listed]) -> Table {
 }
 
 fn kind(line: &Listed) -> Cell {
-    let withdrawn = if line.withdrawn > 0 { format!(", withdrawn by #{}", line.withdrawn) } else { String::new() };
+    let withdrawn =
+        if line.withdrawn > 0 { format!(", withdrawn by #{}", line.withdrawn) } else { String::new() };
     Cell::text(format!("{}{withdrawn}", line.kind))
 }
 

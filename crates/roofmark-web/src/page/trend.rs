@@ -41,7 +41,9 @@ fn result(site: &Site, query: &crate::Pairs) -> Result<Markup, Refused> {
         .filter_map(|name| Some((name.to_owned(), value(query, name)?.to_owned())))
         .collect();
     if chosen.is_empty() {
-        return Ok(html! { p.empty { "Name a record or a machine. Each record in the " a href="/results" { "results" } " has a link to its trend." } });
+        return Ok(
+            html! { p.empty { "Name a record or a machine. Each record in the " a href="/results" { "results" } " has a link to its trend." } },
+        );
     }
     let trends = site.ledgers.with(&site.program, |ledger| site.program.trend(ledger, &chosen))?;
     let shown = asked(query, "from", "0").parse().unwrap_or(0).min(trends.len());
@@ -67,13 +69,18 @@ fn chart(at: usize, trend: &Trend) -> Chart {
             label: format!("#{}, version {}", point.sequence, point.version),
         })
     };
-    let of = |void: bool| trend.points.iter().filter(|point| point.void == void).filter_map(point).collect::<Vec<_>>();
+    let of = |void: bool| {
+        trend.points.iter().filter(|point| point.void == void).filter_map(point).collect::<Vec<_>>()
+    };
     let series = [
         Series { name: "rate".into(), tone: 0, look: Look::Points, points: of(false) },
         Series { name: "void".into(), tone: 7, look: Look::Hollow, points: of(true) },
     ];
     let mark = |change: &crate::ChangePoint| {
-        Some((seconds(&change.by)?, format!("{:+.0} % from {} to {}", (change.ratio - 1.0) * 100.0, change.from, change.to)))
+        Some((
+            seconds(&change.by)?,
+            format!("{:+.0} % from {} to {}", (change.ratio - 1.0) * 100.0, change.from, change.to),
+        ))
     };
     Chart {
         id: format!("trend-{at}"),

@@ -41,7 +41,11 @@ pub struct CeilingArgs {
 /// Prints the ceiling.
 pub fn run(args: &CeilingArgs, json: bool) -> Result<Exit> {
     let text = explained(args, |decode, prefill| {
-        if json { serde_json::to_string_pretty(&record(decode, prefill)) } else { Ok(screen(decode, prefill)) }
+        if json {
+            serde_json::to_string_pretty(&record(decode, prefill))
+        } else {
+            Ok(screen(decode, prefill))
+        }
     })??;
     super::print(&text)?;
     Ok(Exit::Success)

@@ -54,14 +54,21 @@ pub fn run(args: &ReportArgs, json: bool, place: &Place) -> Result<Exit> {
     if let Some(Command::Cost(asked)) = command("cost", &args.cost)? {
         pieces.push(Piece::cost("What it costs", &cost::costed(&asked)?));
     }
-    ensure!(!pieces.is_empty(), "nothing to report: name a record, --check FILE, --advise OPTIONS or --cost OPTIONS");
+    ensure!(
+        !pieces.is_empty(),
+        "nothing to report: name a record, --check FILE, --advise OPTIONS or --cost OPTIONS"
+    );
     let day = crate::day::today(args.today.as_deref())?;
     let page = report(&args.title, &format!("Made by {} on {day}.", ledger::TOOL), &pieces);
     match &args.output {
         Some(path) => {
             std::fs::write(path, &page).with_context(|| format!("failed to write {}", path.display()))?;
             let done = serde_json::json!({ "file": path, "bytes": page.len(), "parts": pieces.len() });
-            super::print(&if json { done.to_string() } else { format!("{} bytes in {}", page.len(), path.display()) })?;
+            super::print(&if json {
+                done.to_string()
+            } else {
+                format!("{} bytes in {}", page.len(), path.display())
+            })?;
         }
         None => super::print(&page)?,
     }
@@ -74,7 +81,8 @@ fn command(name: &str, words: &[String]) -> Result<Option<Command>> {
         return Ok(None);
     }
     let all = ["roofmark", name].into_iter().chain(words.iter().map(String::as_str));
-    let parsed = crate::args::Args::try_parse_from(all).with_context(|| format!("failed to read the options of --{name}"))?;
+    let parsed = crate::args::Args::try_parse_from(all)
+        .with_context(|| format!("failed to read the options of --{name}"))?;
     Ok(Some(parsed.command))
 }
 
@@ -105,4 +113,3 @@ fn state(record: &Record, name: &str) -> String {
     }
     format!("genuine ({name}); NOT SOUND: {}", problems.join("; "))
 }
-

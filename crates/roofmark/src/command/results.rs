@@ -223,7 +223,7 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
         SortArg::Model => Sort::Model,
     };
     let found = ledger.list(filter, sort, limit, 0).map_err(shown)?;
-        let mut text =
+    let mut text =
         format!("{:>5} {:12} {:10} {:>8} {:>8}  what\n", "#", "record", "date", "prefill", "decode");
     for line in &found {
         let what: String = export::title(line).chars().take(30).collect();

@@ -38,7 +38,8 @@ pub struct ServeArgs {
 
 /// Serves until it is stopped.
 pub fn run(args: &ServeArgs, json: bool, place: Place) -> Result<Exit> {
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| Tls { certificate, key });
+    let tls =
+        args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| Tls { certificate, key });
     ensure!(
         args.bind.is_loopback() || tls.is_some() || args.behind_proxy,
         "--bind is {}: give --tls-cert and --tls-key, or --behind-proxy where a proxy speaks TLS",
@@ -54,7 +55,8 @@ pub fn run(args: &ServeArgs, json: bool, place: Place) -> Result<Exit> {
         proxied: args.behind_proxy,
         lab: args.lab,
     };
-    let bound = serve(Arc::new(Lent { place }), options).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    let bound =
+        serve(Arc::new(Lent { place }), options).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
     let (url, token) = (bound.url(), bound.token());
     if json {
         super::print(&serde_json::json!({ "url": url, "token": token }).to_string())?;

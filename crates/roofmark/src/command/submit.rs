@@ -44,7 +44,11 @@ pub fn run(args: &SubmitArgs, json: bool, place: &Place) -> Result<Exit> {
     if !status.is_success() {
         let reason = serde_json::from_str::<serde_json::Value>(&text).ok();
         let reason = reason.as_ref().and_then(|answer| answer.get("error")?.as_str()).unwrap_or(&text);
-        bail!("failed to submit to {address}: it answers {}: {}", status.as_u16(), crate::pick::shown_long(reason));
+        bail!(
+            "failed to submit to {address}: it answers {}: {}",
+            status.as_u16(),
+            crate::pick::shown_long(reason)
+        );
     }
     let accepted: Accepted =
         serde_json::from_str(&text).with_context(|| format!("failed to read the answer of {address}"))?;
@@ -79,7 +83,8 @@ fn agent(args: &SubmitArgs) -> Result<ureq::Agent> {
     if let Some(path) = &args.ca {
         let bytes = ledger::read_file(path, 1 << 20)?;
         let certificate = Certificate::from_pem(&bytes);
-        roots.push(certificate.with_context(|| format!("failed to read the certificate {}", path.display()))?);
+        roots
+            .push(certificate.with_context(|| format!("failed to read the certificate {}", path.display()))?);
     }
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
@@ -102,7 +107,12 @@ mod tests {
     fn bundles_leave_this_machine_only_encrypted() {
         assert_eq!(address("https://lab.example/").unwrap(), "https://lab.example/api/bundles");
         assert_eq!(address("http://127.0.0.1:8080").unwrap(), "http://127.0.0.1:8080/api/bundles");
-        for url in ["http://lab.example", "ftp://lab.example", "http://localhost.evil.example", "http://127.0.0.1.evil"] {
+        for url in [
+            "http://lab.example",
+            "ftp://lab.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil",
+        ] {
             assert!(address(url).is_err(), "{url}");
         }
     }

@@ -30,7 +30,8 @@ impl Progress {
     /// Adds a line for the page.
     pub fn note(&mut self, line: &Line) {
         let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_string(line).is_ok_and(|text| file.write_all(format!("{text}\n").as_bytes()).is_ok());
+        let written = serde_json::to_string(line)
+            .is_ok_and(|text| file.write_all(format!("{text}\n").as_bytes()).is_ok());
         if !written {
             self.file = None;
         }

@@ -123,10 +123,8 @@ pub fn trends(ledger: &mut Ledger, record: Option<&str>, filter: &Filter) -> Res
         }
         None => ledger.configurations(filter, None).map_err(shown)?,
     };
-    let trends: Vec<Trend> = configurations
-        .iter()
-        .map(|configuration| one_trend(ledger, configuration))
-        .collect::<Result<_>>()?;
+    let trends: Vec<Trend> =
+        configurations.iter().map(|configuration| one_trend(ledger, configuration)).collect::<Result<_>>()?;
     if trends.is_empty() {
         bail!("failed to find a configuration: nothing in the ledger fits; see `roofmark results list`");
     }
