@@ -12,6 +12,9 @@ use sqlx::any::AnyRow;
 /// Most points of one trend, the newest first.
 pub const MOST_POINTS: i64 = 10_000;
 
+/// Entries with a value from which on looking at them all is slower than walking the index of the order.
+const FREQUENT: i64 = 20_000;
+
 /// Which records to list. An absent field lets everything through.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -229,7 +232,12 @@ impl Ledger {
     /// The store fails.
     pub fn list(&mut self, filter: &Filter, sort: Sort, count: i64, skip: i64) -> Result<Vec<Listed>, Error> {
         let mut query = Question::new(LISTED);
-        filtered(&mut query, filter);
+        let walked = match sort {
+            // Every name has an index in this order.
+            Sort::Date => Vec::new(),
+            _ => self.frequent(filter)?,
+        };
+        filtered(&mut query, filter, &walked);
         // A retraction is no result: it is listed when it is asked for.
         if filter.kind.is_none() {
             query.push(" AND kind <> 'retraction'");
@@ -237,6 +245,30 @@ impl Ledger {
         query.push(" ORDER BY ").push(sort.clause());
         query.push(" LIMIT ").bind(count).push(" OFFSET ").bind(skip);
         self.store().read(async |connection| query.all(connection).await?.iter().map(listed).collect())
+    }
+
+    /// Names of the filter that very many entries have.
+    fn frequent(&mut self, filter: &Filter) -> Result<Vec<&'static str>, Error> {
+        const COUNTS: [(&str, &str); 4] = [
+            ("backend", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE backend = $1 LIMIT $2) AS found"),
+            ("engine", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE engine = $1 LIMIT $2) AS found"),
+            ("quant", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE quant = $1 LIMIT $2) AS found"),
+            ("kind", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE kind = $1 LIMIT $2) AS found"),
+        ];
+        let kind = filter.kind.map(|kind| kind.name().to_owned());
+        let values = [&filter.backend, &filter.engine, &filter.quant, &kind];
+        let mut found = Vec::new();
+        for ((name, count), value) in COUNTS.into_iter().zip(values) {
+            let Some(value) = value else { continue };
+            let many: i64 = self.store().read(async |connection| {
+                let row = sqlx::query(count).bind(value).bind(FREQUENT).fetch_one(connection).await?;
+                column(&row, 0)
+            })?;
+            if many == FREQUENT {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
     /// The line of the record that `wanted` names: a place in the chain (`#12` or `12`), an identity or its beginning, `latest`, or `latest~N`.
@@ -420,23 +452,24 @@ fn point(row: &AnyRow) -> Result<Point, Failure> {
     })
 }
 
-pub(crate) fn filtered(query: &mut Question, filter: &Filter) {
+/// Adds the conditions of `filter`. Those of names in `walked` are written so that no index answers them.
+pub(crate) fn filtered(query: &mut Question, filter: &Filter, walked: &[&str]) {
     let kind = filter.kind.filter(|kind| *kind != Kind::Foreign).map(|kind| kind.name().to_owned());
-    let conditions = [
-        (" AND kind = ", &kind),
-        (" AND entries.machine = ", &filter.machine),
-        (" AND entries.backend = ", &filter.backend),
-        (" AND entries.engine = ", &filter.engine),
-        (" AND entries.version = ", &filter.version),
-        (" AND entries.model = ", &filter.model),
-        (" AND entries.quant = ", &filter.quant),
-        (" AND origin = ", &filter.origin),
-        (" AND entries.date >= ", &filter.since),
-        (" AND entries.date < ", &filter.until),
+    let equal = [
+        ("kind", " AND kind = ", " AND (kind || '') = ", &kind),
+        ("machine", " AND entries.machine = ", "", &filter.machine),
+        ("backend", " AND entries.backend = ", " AND (entries.backend || '') = ", &filter.backend),
+        ("engine", " AND entries.engine = ", " AND (entries.engine || '') = ", &filter.engine),
+        ("version", " AND entries.version = ", "", &filter.version),
+        ("model", " AND entries.model = ", "", &filter.model),
+        ("quant", " AND entries.quant = ", " AND (entries.quant || '') = ", &filter.quant),
+        ("origin", " AND origin = ", "", &filter.origin),
+        ("since", " AND entries.date >= ", "", &filter.since),
+        ("until", " AND entries.date < ", "", &filter.until),
     ];
-    for (condition, value) in conditions {
+    for (name, indexed, unindexed, value) in equal {
         if let Some(value) = value {
-            query.push(condition).bind(value.clone());
+            query.push(if walked.contains(&name) { unindexed } else { indexed }).bind(value.clone());
         }
     }
     if filter.kind == Some(Kind::Foreign) {

@@ -26,7 +26,6 @@
 
   // ---- charts
 
-  const charts = [];
   const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const tone = number => colour(`--tone-${number % 8}`);
 
@@ -203,7 +202,6 @@
       draw(figure);
       tip(figure, figure.chart);
       legend(figure, figure.chart);
-      charts.push(figure);
       resized.observe(figure.querySelector(".plot"));
     }, root);
   }
@@ -214,7 +212,7 @@
       plot.setSize({ width: target.clientWidth, height: target.clientHeight });
     }
   }));
-  const again = () => charts.filter(figure => figure.isConnected).forEach(draw);
+  const again = () => each("figure[data-chart]", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); again(); });
   addEventListener("afterprint", () => { document.documentElement.classList.remove("printing"); again(); });
@@ -317,6 +315,7 @@
         const fresh = page.getElementById("result");
         if (!fresh) throw new Error(answer.statusText);
         const open = [...result.querySelectorAll("details[open]")].map(details => details.closest("[id]")?.id);
+        each("figure[data-chart]", figure => { resized.unobserve(figure.querySelector(".plot")); figure.plot?.destroy(); }, result);
         result.replaceChildren(...fresh.childNodes);
         open.filter(Boolean).forEach(id => { const details = document.getElementById(id)?.querySelector("details"); if (details) details.open = true; });
         history.replaceState(null, "", address);
@@ -331,6 +330,9 @@
     const soon = wait => { clearTimeout(timer); timer = setTimeout(ask, wait); };
     form.addEventListener("input", event => soon(event.target.matches("input:not([type=range], [type=checkbox], [type=radio])") ? 400 : 60));
     form.addEventListener("submit", event => { event.preventDefault(); soon(0); });
+    form.addEventListener("input", () => each("details.boxes", boxes => {
+      boxes.querySelector("summary").textContent = `Machines (${boxes.querySelectorAll("input:checked").length} chosen)`;
+    }, form));
   }
 
   function retract(form) {

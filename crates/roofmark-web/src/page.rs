@@ -22,6 +22,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Views with their addresses.
@@ -166,6 +167,8 @@ pub struct Choice<'a> {
     pub label: &'a str,
     /// Values with what is shown of them.
     pub options: Vec<(String, String)>,
+    /// More of them below a heading, such as a vendor.
+    pub groups: Vec<(String, Vec<(String, String)>)>,
     /// The value that is chosen.
     pub chosen: String,
     /// Moved by a slider too.
@@ -179,12 +182,16 @@ impl<'a> Choice<'a> {
         if !options.iter().any(|(value, _)| value == chosen) {
             options.push((chosen.to_owned(), chosen.to_owned()));
         }
-        Self { name, label, options, chosen: chosen.to_owned(), slider: false }
+        Self { name, label, options, chosen: chosen.to_owned(), groups: Vec::new(), slider: false }
     }
 
     /// With a slider.
     pub fn slider(self) -> Self {
         Self { slider: true, ..self }
+    }
+
+    fn offered(&self, options: &[(String, String)]) -> Markup {
+        html! { @for (value, shown) in options { option value=(value) selected[*value == self.chosen] { (shown) } } }
     }
 
     /// The field.
@@ -195,9 +202,8 @@ impl<'a> Choice<'a> {
                 label for=(id) { (self.label) }
                 @if self.slider { span.track {} }
                 select id=(id) name=(self.name) data-slider[self.slider] {
-                    @for (value, shown) in &self.options {
-                        option value=(value) selected[*value == self.chosen] { (shown) }
-                    }
+                    (self.offered(&self.options))
+                    @for (heading, options) in &self.groups { optgroup label=(heading) { (self.offered(options)) } }
                 }
             }
         }
@@ -227,15 +233,51 @@ pub fn tick(query: &crate::Pairs, name: &str, label: &str) -> Markup {
     }
 }
 
-/// Machines of the catalog, as values with names.
-pub fn machine_options(site: &Site) -> Vec<(String, String)> {
+/// The choice of a machine, by vendor. `name` may be spelled in any usual way; `none` is offered first where it is a text.
+pub fn machine_choice<'a>(
+    site: &Site,
+    field: &'a str,
+    label: &'a str,
+    name: &str,
+    none: Option<&str>,
+) -> Choice<'a> {
+    let found = site.program.machine(name).map_or(name, |machine| machine.slug.as_str());
     let machines = site.program.catalog().machines.iter();
-    machines.map(|machine| (machine.slug.clone(), machine.name.clone())).collect()
+    let all = machines.map(|machine| (machine.vendor.as_str(), machine.slug.as_str(), machine.name.as_str()));
+    grouped(field, label, found, none, all)
 }
 
-/// Models of the catalog, as values with names.
-pub fn model_options(site: &Site) -> Vec<(String, String)> {
-    site.program.catalog().models.iter().map(|model| (model.slug.clone(), model.name.clone())).collect()
+/// The choice of a model, by maker.
+pub fn model_choice<'a>(
+    site: &Site,
+    field: &'a str,
+    label: &'a str,
+    name: &str,
+    none: Option<&str>,
+) -> Choice<'a> {
+    let found = site.program.model(name).map_or(name, |model| model.slug.as_str());
+    let models = site.program.catalog().models.iter();
+    let all = models.map(|model| (model.maker.as_str(), model.slug.as_str(), model.name.as_str()));
+    grouped(field, label, found, none, all)
+}
+
+fn grouped<'a, 'b>(
+    field: &'a str,
+    label: &'a str,
+    chosen: &str,
+    none: Option<&str>,
+    all: impl Iterator<Item = (&'b str, &'b str, &'b str)>,
+) -> Choice<'a> {
+    let mut groups: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for (heading, value, shown) in all {
+        groups.entry(heading.to_owned()).or_default().push((value.to_owned(), shown.to_owned()));
+    }
+    let known = groups.values().flatten().any(|(value, _)| value == chosen);
+    let mut options: Vec<_> = none.map(|text| (String::new(), text.to_owned())).into_iter().collect();
+    if !known && !chosen.is_empty() {
+        options.push((chosen.to_owned(), chosen.to_owned()));
+    }
+    Choice { options, groups: groups.into_iter().collect(), ..Choice::new(field, label, &[], chosen) }
 }
 
 /// Boxes for several machines.
@@ -245,8 +287,11 @@ pub fn machine_boxes(site: &Site, chosen: &[String]) -> Markup {
             summary { "Machines (" (chosen.len()) " chosen)" }
             fieldset {
                 legend { "Machines to compare" }
-                @for (slug, name) in machine_options(site) {
-                    label.box { input type="checkbox" name="machine" value=(slug) checked[chosen.contains(&slug)]; " " (name) }
+                @for machine in &site.program.catalog().machines {
+                    label.box {
+                        input type="checkbox" name="machine" value=(machine.slug) checked[chosen.contains(&machine.slug)];
+                        " " (machine.name)
+                    }
                 }
             }
         }

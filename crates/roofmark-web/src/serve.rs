@@ -10,9 +10,11 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -21,6 +23,10 @@ use tower_http::timeout::TimeoutLayer;
 
 /// Time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for a client to send the head of a request.
+const HEAD: Duration = Duration::from_secs(15);
+/// Time for a bundle to arrive and be taken in.
+const BUNDLE: Duration = Duration::from_secs(120);
 /// Time that a question waits for a free thread.
 const QUEUE: Duration = Duration::from_secs(20);
 /// Largest body of a text.
@@ -85,13 +91,18 @@ pub struct Site {
     pub lab: bool,
     pub proxied: bool,
     /// What others have measured.
-    pub evidence: page::machines::Evidence,
+    evidence: OnceLock<page::machines::Evidence>,
     /// Threads that may work on questions at once.
     threads: Semaphore,
     pub listeners: Semaphore,
 }
 
 impl Site {
+    /// What others have measured, by machine and model of the catalog.
+    pub fn evidence(&self) -> &page::machines::Evidence {
+        self.evidence.get_or_init(|| page::machines::index(self.program.catalog()))
+    }
+
     /// Runs `work`, which blocks, on a thread for that.
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
@@ -128,7 +139,6 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
     let address = listener.local_addr().map_err(failed)?;
     let threads = std::thread::available_parallelism().map_or(4, usize::from) * 2;
     let site = Site {
-        evidence: page::machines::index(program.catalog()),
         program,
         ledgers: Ledgers::default(),
         clients: Clients::default(),
@@ -138,6 +148,7 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
         proxied: options.proxied,
         threads: Semaphore::new(threads),
         listeners: Semaphore::new(64),
+        evidence: OnceLock::new(),
     };
     Ok(Bound { listener, tls: options.tls, site: Arc::new(site), address })
 }
@@ -189,16 +200,34 @@ impl Bound {
             stop.await;
             stopping.graceful_shutdown(Some(Duration::from_millis(500)));
         });
+        // The first reader finds the predictor ready.
+        let site = self.site.clone();
+        let warm = |site: &Site| {
+            page::machines::warm(site);
+            Ok(())
+        };
+        tokio::spawn(async move { site.run(warm).await });
         let routes = routes(self.site).into_make_service_with_connect_info::<SocketAddr>();
         match self.tls {
-            None => axum_server::from_tcp(self.listener)?.handle(handle).serve(routes).await?,
+            None => {
+                let mut server = axum_server::from_tcp(self.listener)?.handle(handle);
+                limited(server.http_builder());
+                server.serve(routes).await?;
+            }
             Some(tls) => {
                 let config = certificate(&tls).await?;
-                axum_server::from_tcp_rustls(self.listener, config)?.handle(handle).serve(routes).await?;
+                let mut server = axum_server::from_tcp_rustls(self.listener, config)?.handle(handle);
+                limited(server.http_builder());
+                server.serve(routes).await?;
             }
         }
         Ok(())
     }
+}
+
+/// A client that sends its head slowly is not waited for.
+fn limited(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
 }
 
 async fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
@@ -230,10 +259,13 @@ fn routes(site: Arc<Site>) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_TEXT))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
         .layer(CompressionLayer::new());
-    let bundles = post(lab::take).layer(DefaultBodyLimit::max(lab::LARGEST));
+    let bundles = Router::new()
+        .route(lab::SUBMIT_PATH, post(lab::take))
+        .layer(DefaultBodyLimit::max(lab::LARGEST))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, BUNDLE));
     Router::new()
         .merge(quick)
-        .route(lab::SUBMIT_PATH, bundles)
+        .merge(bundles)
         .route("/api/live", get(live::events))
         .route("/assets/{name}", get(assets::asset))
         .layer(CatchPanicLayer::new())

@@ -59,6 +59,30 @@ const MIGRATIONS: &[Migration] = &[
         ],
         index: true,
     },
+    // One index for each order of a list, and one for each name with the newest first.
+    Migration {
+        statements: &[
+            "DROP INDEX entries_by_date",
+            "DROP INDEX entries_by_machine",
+            "DROP INDEX entries_by_model",
+            "DROP INDEX entries_by_engine",
+            "DROP INDEX entries_by_quant",
+            "DROP INDEX entries_by_decode",
+            "DROP INDEX entries_by_kind",
+            "CREATE INDEX entries_by_date ON entries (date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_decode ON entries ((COALESCE(decode, -1)) DESC, sequence DESC)",
+            "CREATE INDEX entries_by_prefill ON entries ((COALESCE(prefill, -1)) DESC, sequence DESC)",
+            "CREATE INDEX entries_by_machine ON entries (machine, model, date DESC, sequence DESC)",
+            "CREATE INDEX entries_of_machine ON entries (machine, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_model ON entries (model, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_engine ON entries (engine, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_version ON entries (version, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_backend ON entries (backend, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_quant ON entries (quant, date DESC, sequence DESC)",
+            "CREATE INDEX entries_by_kind ON entries (kind, date DESC, sequence DESC)",
+        ],
+        index: false,
+    },
 ];
 
 /// The newest version.

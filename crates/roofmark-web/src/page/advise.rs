@@ -1,6 +1,6 @@
 //! Which machine for which workload: a form, and the ranking with its reasons.
 
-use super::{Choice, Pairs, View, as_json, asked, form, input, model_options, query_string, show, tick};
+use super::{Choice, Pairs, View, as_json, asked, form, input, model_choice, query_string, show, tick};
 use crate::filter::value;
 use crate::program::Refused;
 use crate::serve::Site;
@@ -43,9 +43,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 }
 
 fn fields(site: &Site, query: &crate::Pairs) -> Markup {
-    let mut models = model_options(site);
-    models.insert(0, (String::new(), "any of at least …".into()));
-    let models = Choice { options: models, ..Choice::new("model", "Model", &[], &asked(query, "model", "")) };
+    let models = model_choice(site, "model", "Model", &asked(query, "model", ""), Some("any of at least …"));
     html! {
         (Choice::new("workload", "Workload", &PRESETS, &asked(query, "workload", "chat")).render())
         (models.render())

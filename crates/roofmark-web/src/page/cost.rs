@@ -2,7 +2,7 @@
 
 use super::advise::uncertain;
 use super::{
-    Choice, Pairs, View, as_json, asked, form, input, machine_options, model_options, query_string, show,
+    Choice, Pairs, View, as_json, asked, form, input, machine_choice, model_choice, query_string, show,
 };
 use crate::filter::value;
 use crate::program::Refused;
@@ -43,20 +43,9 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 }
 
 fn fields(site: &Site, query: &crate::Pairs) -> Markup {
-    let machines = Choice {
-        options: machine_options(site),
-        ..Choice::new("machine", "Machine", &[], &asked(query, "machine", ""))
-    };
-    let models = Choice {
-        options: model_options(site),
-        ..Choice::new("model", "Model", &[], &asked(query, "model", ""))
-    };
-    let mut others = machine_options(site);
-    others.insert(0, (String::new(), "none".into()));
-    let against = Choice {
-        options: others,
-        ..Choice::new("against", "Compare with", &[], &asked(query, "against", ""))
-    };
+    let machines = machine_choice(site, "machine", "Machine", &asked(query, "machine", ""), None);
+    let models = model_choice(site, "model", "Model", &asked(query, "model", ""), None);
+    let against = machine_choice(site, "against", "Compare with", &asked(query, "against", ""), Some("none"));
     html! {
         (machines.render()) (models.render())
         (Choice::new("quant", "Quantization", &["Q4_K_M", "Q6_K", "Q8_0", "BF16"], &asked(query, "quant", "Q4_K_M")).render())

@@ -1,7 +1,7 @@
 //! One model on one machine: sliders for quantization, depth, batch and speculation; rates follow them.
 
 use super::{
-    Choice, Pairs, View, as_json, asked, form, machine_options, model_options, pairs, query_string, show,
+    Choice, Pairs, View, as_json, asked, form, machine_choice, model_choice, pairs, query_string, show,
 };
 use crate::chart::{Axis, Chart, Look, Point, Scale, Series};
 use crate::program::Refused;
@@ -78,9 +78,8 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
 }
 
 fn fields(site: &Site, asked: &Asked) -> Markup {
-    let machines =
-        Choice { options: machine_options(site), ..Choice::new("machine", "Machine", &[], &asked.machine) };
-    let models = Choice { options: model_options(site), ..Choice::new("model", "Model", &[], &asked.model) };
+    let machines = machine_choice(site, "machine", "Machine", &asked.machine, None);
+    let models = model_choice(site, "model", "Model", &asked.model, None);
     let engines = ["", "llama.cpp", "ollama", "mlx", "vllm", "lm-studio", "sglang", "tensorrt-llm"];
     html! {
         (machines.render()) (models.render())

@@ -1,7 +1,7 @@
 //! Machines side by side: the roofline with ceilings, predicted bands and measured points, and the facts.
 
 use super::{
-    Choice, Pairs, View, as_json, asked, asked_all, form, machine_boxes, model_options, pairs, query_string,
+    Choice, Pairs, View, as_json, asked, asked_all, form, machine_boxes, model_choice, pairs, query_string,
     show,
 };
 use crate::chart::{Axis, Chart, Look, Point, Scale, Series};
@@ -38,6 +38,11 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
+/// Answers the first question once, so that the predictor and the evidence are read.
+pub fn warm(site: &Site) {
+    drop(view(site, &[]));
+}
+
 /// What is asked for.
 struct Asked {
     machines: Vec<&'static Machine>,
@@ -50,9 +55,12 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
     let names = asked_all(query, "machine", &known(site));
     let model = asked(query, "model", "llama-3.1-70b");
     let (quant, depth) = (asked(query, "quant", "Q4_K_M"), asked(query, "depth", "0"));
-    let models = Choice { options: model_options(site), ..Choice::new("model", "Model", &[], &model) };
+    let models = model_choice(site, "model", "Model", &model, None);
+    let slug =
+        |name: &String| site.program.machine(name).map_or(name.clone(), |machine| machine.slug.clone());
+    let slugs: Vec<String> = names.iter().map(slug).collect();
     let fields = html! {
-        (machine_boxes(site, &names))
+        (machine_boxes(site, &slugs))
         (models.render())
         (Choice::new("quant", "Quantization", &["Q3_K_M", "Q4_K_M", "Q6_K", "Q8_0", "BF16"], &quant).slider().render())
         (Choice::new("depth", "Depth (tokens in the cache)", &super::explorer::DEPTHS, &depth).slider().render())
@@ -208,7 +216,7 @@ fn measured(site: &Site, machine: &Machine, model: &str) -> Vec<Point> {
 
 /// Rows of the evidence that may be held against a prediction of `model` on `machine`.
 pub fn rows(site: &Site, machine: &Machine, model: &str) -> Vec<&'static Measurement> {
-    site.evidence.get(&(machine.slug.clone(), model.to_owned())).cloned().unwrap_or_default()
+    site.evidence().get(&(machine.slug.clone(), model.to_owned())).cloned().unwrap_or_default()
 }
 
 /// The evidence by machine and model of the catalog. Rows that fit no single one of its entries stay out, as do rows that
