@@ -16,6 +16,8 @@
     return String(Number(value.toPrecision(3)));
   };
 
+  const day = seconds => new Date(seconds * 1000).toISOString().slice(0, 10);
+
   // ---- the token of this server: kept for this tab, gone from the address
 
   const fragment = new URLSearchParams(location.hash.slice(1));
@@ -108,7 +110,8 @@
     return {
       label: described.label, labelSize: 22, size, stroke: colour("--muted"), labelFont: "13px system-ui", font: "12px system-ui",
       grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 },
-      values: described.scale === "time" ? undefined : (plot, ticks) => ticks.map(tick => tick === null ? "" : digits(tick)),
+      space: described.scale === "time" ? 90 : undefined,
+      values: described.scale === "time" ? (plot, ticks) => ticks.map(day) : (plot, ticks) => ticks.map(tick => tick === null ? "" : digits(tick)),
     };
   }
 
@@ -179,14 +182,15 @@
   }
 
   function legend(figure, chart) {
-    each("button[data-series]", button => button.addEventListener("click", () => {
+    figure.querySelector(".legend").addEventListener("click", event => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      if (button.dataset.series === undefined) { figure.plot.setData(columns(chart)); return; }
       const at = Number(button.dataset.series);
       const show = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(show));
       [0, 1, 2].forEach(part => figure.plot.setSeries(1 + at * 3 + part, { show }));
-    }), figure);
-    const reset = figure.querySelector("button[data-reset]");
-    if (reset) reset.addEventListener("click", () => figure.plot.setData(columns(chart)));
+    });
   }
 
   function draw(figure) {
@@ -356,13 +360,20 @@
     const [state, done, body] = ["live-state", "live-done", "live-rows"].map(id => document.getElementById(id));
     const figure = document.getElementById("live-rates");
     let redraw = 0;
-    const reset = () => { figure.chart.series = []; body.replaceChildren(); done.value = 0; state.textContent = "A bench is running."; };
+    const key = (name, at) => {
+      const button = make("button", { type: "button" }, make("span", { className: `tone-${at % 8}`, textContent: "●" }), name);
+      button.dataset.series = at;
+      button.setAttribute("aria-pressed", "true");
+      figure.querySelector(".legend").append(make("li", {}, button));
+    };
+    const reset = () => { each(".legend [data-series]", button => button.parentElement.remove(), figure); figure.chart.series = []; body.replaceChildren(); done.value = 0; state.textContent = "A bench is running."; };
     const add = sample => {
       const name = `${sample.workload}, ${sample.layers} layers`;
       let series = figure.chart.series.find(one => one.name === name);
       if (!series) {
         series = { name, tone: figure.chart.series.length, look: "points", points: [] };
         figure.chart.series.push(series);
+        key(name, series.tone);
       }
       series.points.push({ x: sample.done, y: sample.rate, label: name });
       const cells = [sample.done, name, digits(sample.rate)].map(text => make("td", { textContent: text }));

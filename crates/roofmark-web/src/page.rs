@@ -178,7 +178,8 @@ pub struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// A choice of plain values. One that was asked for and is not among them is added.
     pub fn new(name: &'a str, label: &'a str, options: &[&str], chosen: &str) -> Self {
-        let mut options: Vec<_> = options.iter().map(|&text| (text.to_owned(), text.to_owned())).collect();
+        let shown = |text: &str| if text.is_empty() { "any".to_owned() } else { text.to_owned() };
+        let mut options: Vec<_> = options.iter().map(|&text| (text.to_owned(), shown(text))).collect();
         if !options.iter().any(|(value, _)| value == chosen) {
             options.push((chosen.to_owned(), chosen.to_owned()));
         }

@@ -143,7 +143,7 @@ impl Table {
             (maud::PreEscaped(&cell.shown.0))
             @if let (Some(at), Some(ground)) = (number, &cell.ground) {
                 a.ground href={ "#" (self.id) "-s" (at + 1) } title={ (ground.basis) ": " (ground.text) }
-                    aria-label={ (ground.basis) ", source " (at + 1) } { (ground.letter()) (at + 1) }
+                    aria-label={ (ground.letter()) (at + 1) ", " (ground.basis) ", source " (at + 1) } { (ground.letter()) (at + 1) }
             }
         };
         html! {
@@ -157,7 +157,7 @@ impl Table {
         html! {
             div.table id=(self.id) data-testid=(self.id) {
                 div.tools aria-hidden="true" {}
-                div.scroll tabindex="0" role="region" aria-label=(self.caption) {
+                div.scroll tabindex="0" role="group" aria-label=(self.caption) {
                     table {
                         caption { (self.caption) }
                         thead { tr { @for text in &self.head { th scope="col" { (text) } } } }

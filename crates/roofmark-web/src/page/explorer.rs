@@ -87,7 +87,7 @@ fn fields(site: &Site, asked: &Asked) -> Markup {
         (Choice::new("depth", "Depth (tokens in the cache)", &DEPTHS, &asked.depth).slider().render())
         (Choice::new("batch", "Batch (sequences together)", &BATCHES, &asked.batch).slider().render())
         (Choice::new("speculation", "Speculation (tokens accepted a pass)", &ACCEPTED, &asked.speculation).slider().render())
-        (Choice::new("engine", "Engine (usual where empty)", &engines, &asked.engine).render())
+        (Choice::new("engine", "Engine (any: the usual one)", &engines, &asked.engine).render())
     }
 }
 

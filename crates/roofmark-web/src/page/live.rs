@@ -40,7 +40,7 @@ fn frame() -> Markup {
             label for="live-done" { "Samples taken" }
             progress #live-done max="1" value="0" {}
             (chart.render())
-            div.scroll tabindex="0" role="region" aria-label="Samples" {
+            div.scroll tabindex="0" role="group" aria-label="Samples" {
                 table {
                     caption { "Samples" }
                     thead { tr { th scope="col" { "Sample" } th scope="col" { "Workload" } th scope="col" { "tok/s (measured)" } } }

@@ -62,7 +62,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
     let fields = html! {
         (machine_boxes(site, &slugs))
         (models.render())
-        (Choice::new("quant", "Quantization", &["Q3_K_M", "Q4_K_M", "Q6_K", "Q8_0", "BF16"], &quant).slider().render())
+        (Choice::new("quant", "Quantization", &["Q3_K_M", "MXFP4", "Q4_K_M", "Q6_K", "Q8_0", "BF16"], &quant).slider().render())
         (Choice::new("depth", "Depth (tokens in the cache)", &super::explorer::DEPTHS, &depth).slider().render())
     };
     let asked = machines(site, &names).map(|machines| Asked { machines, model, quant, depth });
@@ -253,7 +253,7 @@ pub fn describe(row: &Measurement) -> String {
 
 fn facts(site: &Site, asked: &Asked, cases: &[Case<'_>]) -> Table {
     let names: Vec<&str> =
-        std::iter::once("").chain(asked.machines.iter().map(|machine| machine.name.as_str())).collect();
+        std::iter::once("Fact").chain(asked.machines.iter().map(|machine| machine.name.as_str())).collect();
     let mut table = Table::new("facts", "Facts of the machines", &names);
     let mut row = |name: &str, cell: &dyn Fn(&Machine) -> Cell| {
         let cells = asked.machines.iter().map(|machine| cell(machine));
