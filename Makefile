@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-browser test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -25,6 +25,10 @@ needs:
 ## load a slice of every architecture of the catalog in the embedded engine
 test-arch: needs
 	scripts/test-arch.sh
+
+## the page in a real browser, and axe-core over every view; pictures in target/browser
+test-browser:
+	scripts/test-browser.sh
 
 ## the Vulkan backend on Mesa's software driver: a code path, never a number to report
 test-vulkan:
