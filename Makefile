@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build test needs test-arch test-browser test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-browser test-web-load test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -29,6 +29,10 @@ test-arch: needs
 ## the page in a real browser, and axe-core over every view; pictures in target/browser
 test-browser:
 	scripts/test-browser.sh
+
+## 200 requests a second to the page for a minute, without an error
+test-web-load:
+	$(CARGO) test --release -p roofmark --no-default-features --test web -- --ignored --nocapture load::
 
 ## the Vulkan backend on Mesa's software driver: a code path, never a number to report
 test-vulkan:

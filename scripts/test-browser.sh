@@ -18,4 +18,4 @@ if [ ! -f "$axe/package/axe.min.js" ]; then
     (cd "$axe" && tar xzf "$(npm pack --silent axe-core@4.14.1)")
 fi
 ROOFMARK_AXE="$PWD/$axe/package/axe.min.js" \
-    cargo test -p roofmark --no-default-features --test web -- --ignored --test-threads=1
+    cargo test -p roofmark --no-default-features --test web -- --ignored --test-threads=1 browser::
