@@ -191,7 +191,7 @@ fn pitfall_07_silent_truncation() {
     let server = ServerFacts { context: Some(16), ..facts() };
     let (row, doubts) = row(&cell, &settings(), &server);
     assert!(
-        cell.requests.iter().all(roofmark_facts::load_record::RequestRecord::succeeded),
+        cell.requests.iter().all(RequestRecord::succeeded),
         "the naive client sees nothing"
     );
     assert!(
