@@ -13,6 +13,7 @@ mod local;
 mod model_file;
 mod ownership;
 mod pick;
+mod saved;
 mod synth_file;
 
 use clap::Parser;
