@@ -9,7 +9,9 @@ mod keys;
 mod random;
 mod slice;
 
-use crate::gguf::{Metadata, NewTensor, Value, WriteError, file_bytes, file_type_id, write};
+use crate::gguf::{
+    Metadata, NewTensor, TensorInfo, TensorTable, Value, WriteError, file_bytes, file_type_id, write,
+};
 use crate::quant::Quant;
 use crate::shape::{Ffn, Layer, Mixer, Shape};
 use crate::table::tensor_table;
@@ -163,6 +165,14 @@ fn kept_layers(shape: &Shape, tensors: &[Tensor], keep: usize) -> Vec<usize> {
         .collect()
 }
 
+/// Longest context, in tokens, in which a slice computes what those layers compute in the whole model; `None`
+/// for every context. The engine knows the windows of EXAONE 4 by the layer count of the whole model alone.
+#[must_use]
+pub fn slice_context(shape: &Shape) -> Option<u64> {
+    let window = |layer: &Layer| if let Mixer::Attention(part) = &layer.mixer { part.window } else { None };
+    (shape.arch == "exaone4").then(|| shape.layers.iter().filter_map(window).min()).flatten()
+}
+
 /// Fewest layers of a slice that has each kind of mixer.
 #[must_use]
 pub fn least_layers(shape: &Shape) -> u32 {
@@ -236,6 +246,24 @@ impl Plan {
     #[must_use]
     pub fn tensor_bytes(&self) -> u64 {
         self.tensors.iter().map(bytes).sum()
+    }
+
+    /// The tensors as a reader of the file finds them; their offsets are not laid out.
+    #[must_use]
+    pub fn table(&self) -> TensorTable {
+        let info = |tensor: &NewTensor| TensorInfo {
+            name: tensor.name.clone(),
+            dims: tensor.dims.clone(),
+            kind: tensor.kind,
+            offset: 0,
+            bytes: bytes(tensor),
+        };
+        TensorTable {
+            metadata: self.metadata.clone(),
+            tensors: self.tensors.iter().map(info).collect(),
+            file_bytes: self.tensor_bytes(),
+            parts: 1,
+        }
     }
 
     /// Length of the file in bytes: header, padding and tensor data.

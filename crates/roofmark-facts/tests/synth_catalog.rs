@@ -2,21 +2,9 @@
 //! the catalog's own table, and its slices keep the full model's bytes per layer.
 
 use roofmark_facts::catalog::Catalog;
-use roofmark_facts::gguf::{TensorInfo, TensorTable, profile};
+use roofmark_facts::gguf::{TensorInfo, profile};
 use roofmark_facts::quant::Quant;
-use roofmark_facts::synth::{Plan, plan};
-
-fn table(plan: &Plan) -> TensorTable {
-    let info = |tensor: &roofmark_facts::gguf::NewTensor| TensorInfo {
-        name: tensor.name.clone(),
-        dims: tensor.dims.clone(),
-        kind: tensor.kind,
-        offset: 0,
-        bytes: tensor.kind.bytes_for(tensor.dims.iter().product(), tensor.dims[0]).unwrap(),
-    };
-    let tensors = plan.tensors.iter().map(info).collect();
-    TensorTable { metadata: plan.metadata.clone(), tensors, file_bytes: 0, parts: 1 }
-}
+use roofmark_facts::synth::{Plan, plan, slice_context};
 
 #[test]
 fn the_cost_read_from_a_synthetic_file_is_that_of_the_catalog() {
@@ -25,7 +13,7 @@ fn the_cost_read_from_a_synthetic_file_is_that_of_the_catalog() {
         let plan = plan(&model.slug, &model.shape, &quant, None).unwrap();
         let mut expected = model.profile(&quant);
         expected.context = expected.context.or(Some(4096));
-        let found = profile(&model.slug, &table(&plan)).unwrap();
+        let found = profile(&model.slug, &plan.table()).unwrap();
         assert_eq!(found, expected, "{} {label}", model.slug);
     }
 }
@@ -42,7 +30,7 @@ fn slices_keep_the_bytes_of_an_average_layer() {
         let shape = &Catalog::builtin().model(slug).unwrap().shape;
         let layer_bytes = |plan: &Plan| {
             let inside = |tensor: &&TensorInfo| tensor.name.starts_with("blk.");
-            table(plan).tensors.iter().filter(inside).map(|tensor| tensor.bytes).sum::<u64>() as f64
+            plan.table().tensors.iter().filter(inside).map(|tensor| tensor.bytes).sum::<u64>() as f64
                 / plan.shape.layers.len() as f64
         };
         let full = layer_bytes(&plan(slug, shape, &quant, None).unwrap());
@@ -73,4 +61,25 @@ fn impossible_slices_and_foreign_formats_are_refused() {
     let error = plan("x", windowed, &Quant::parse("MXFP4").unwrap(), Some(1)).unwrap_err().to_string();
     assert_eq!(error, "1 layers were asked for, the model needs 2 to keep each of its kinds of layer");
     assert!(message("FP8", None).contains("which GGUF does not have"));
+}
+
+#[test]
+fn a_slice_of_qwen_flash_keeps_the_layer_that_n_grams_feed_or_loses_their_table() {
+    let shape = &Catalog::builtin().model("qwen3.8-flash-next").unwrap().shape;
+    let quant = Quant::parse("Q4_K_M").unwrap();
+    for (keep, fed) in [(None, true), (Some(4), false)] {
+        let plan = plan("x", shape, &quant, keep).unwrap();
+        let has = |name: &str| plan.tensors.iter().any(|tensor| tensor.name.ends_with(name));
+        let layer = plan.shape.streams.as_ref().unwrap().fed.first().copied();
+        assert_eq!(layer, fed.then_some(2));
+        assert_eq!((has("per_layer_token_embd.weight"), has("ple_key.weight")), (fed, fed), "{keep:?}");
+        assert_eq!(plan.metadata.get("qwen4exp.ple.layers").is_some(), fed);
+    }
+}
+
+#[test]
+fn a_slice_without_its_windows_says_how_far_it_holds() {
+    let limit = |slug: &str| slice_context(&Catalog::builtin().model(slug).unwrap().shape);
+    assert_eq!(limit("exaone-4.0-32b"), Some(4096));
+    assert_eq!((limit("gpt-oss-20b"), limit("llama-3.1-8b")), (None, None));
 }

@@ -223,10 +223,10 @@ fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<i16>, Vec<T>) {
     (levels, values.into_iter().flatten().collect())
 }
 
-/// Names of a listed record, for a sentence.
+/// Names of a listed record, for a sentence: what was measured first.
 #[must_use]
 pub fn title(listed: &Listed) -> String {
-    [&listed.machine, &listed.engine, &listed.version, &listed.model, &listed.quant]
+    [&listed.model, &listed.quant, &listed.machine, &listed.engine, &listed.version]
         .into_iter()
         .filter(|text| !text.is_empty())
         .cloned()

@@ -103,10 +103,12 @@ pub struct Listed {
     pub decode: Option<TokensPerSecond>,
     /// Record that withdrew it; 0 for none.
     pub withdrawn: i64,
+    /// It came in a bundle of another ledger.
+    pub foreign: bool,
 }
 
 const LISTED: &str = "SELECT sequence, content, kind, date, machine, backend, engine, version, model, quant, origin, \
-    cells, prefill, decode, withdrawn FROM entries WHERE sequence > 0";
+    cells, prefill, decode, withdrawn, foreign_copy FROM entries WHERE sequence > 0";
 
 fn listed(row: &AnyRow) -> Result<Listed, Failure> {
     let content = Digest::try_from(column::<String>(row, 1)?)
@@ -127,6 +129,7 @@ fn listed(row: &AnyRow) -> Result<Listed, Failure> {
         prefill: column::<Option<f64>>(row, 12)?.map(TokensPerSecond),
         decode: column::<Option<f64>>(row, 13)?.map(TokensPerSecond),
         withdrawn: column(row, 14)?,
+        foreign: column::<i64>(row, 15)? != 0,
     })
 }
 

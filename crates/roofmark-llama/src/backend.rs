@@ -10,9 +10,11 @@ use std::ptr::NonNull;
 
 /// Starts llama.cpp: the log, the backends of this build, and those found beside the program.
 ///
+/// Gives the name of the library that was chosen for this processor; `None` where the kernels are linked in.
+///
 /// # Errors
 /// When no CPU backend could be loaded.
-pub fn start() -> Result<(), String> {
+pub fn start() -> Result<Option<String>, String> {
     log::install();
     if cfg!(feature = "dynamic-backends") {
         for folder in backend_folders() {
@@ -24,7 +26,7 @@ pub fn start() -> Result<(), String> {
     if cpu().is_null() {
         return Err(format!("no CPU backend was found in {:?}", backend_folders()));
     }
-    Ok(())
+    Ok(log::cpu_library(&log::drain()))
 }
 
 /// Where kernel libraries are looked for: beside the program (an archive), or where a variable says.

@@ -27,6 +27,8 @@ const LARGEST_SAVED: usize = 2 << 30;
 pub struct Llama {
     progress: Progress,
     sandbox: String,
+    /// Library of the processor's kernels, where they are not linked in.
+    library: Option<String>,
     model: Option<Rc<Model>>,
     context: Option<Context>,
     saved: Option<Saved>,
@@ -46,8 +48,8 @@ impl Llama {
     /// # Errors
     /// When the build has no usable backend.
     pub fn start(progress: Progress, sandbox: String) -> Result<Self, String> {
-        backend::start()?;
-        Ok(Self { progress, sandbox, model: None, context: None, saved: None, products: Vec::new() })
+        let library = backend::start()?;
+        Ok(Self { progress, sandbox, library, model: None, context: None, saved: None, products: Vec::new() })
     }
 
     fn load_model(&mut self, request: &LoadRequest) -> Result<Loaded, String> {
@@ -67,7 +69,7 @@ impl Llama {
         Loaded {
             engine: "llama.cpp".to_owned(),
             version: VERSION.to_owned(),
-            system_info: backend::system_info(),
+            system_info: self.system_info(),
             devices: backend::devices(),
             model: model.description(),
             parameters: model.parameters(),
@@ -82,6 +84,12 @@ impl Llama {
             environment: process::engine_environment(),
             sandbox: self.sandbox.clone(),
         }
+    }
+
+    /// The engine's features, and the library that they were found in.
+    fn system_info(&self) -> String {
+        let library = self.library.iter().map(|name| format!("LIBRARY = {name} | "));
+        backend::system_info() + &library.collect::<String>()
     }
 
     fn open_context(&mut self, request: &OpenRequest) -> Result<Opened, String> {

@@ -78,6 +78,12 @@ pub fn cause(lines: &[Line]) -> String {
     text.replace("std::bad_alloc", "not enough memory")
 }
 
+/// The file that the processor's kernels were loaded from: `…: loaded CPU backend from /x/libggml-cpu-zen4.so`.
+pub fn cpu_library(lines: &[Line]) -> Option<String> {
+    let path = lines.iter().find_map(|line| Some(line.text.split_once("loaded CPU backend from ")?.1))?;
+    Some(std::path::Path::new(path.trim()).file_name()?.to_string_lossy().into_owned())
+}
+
 /// Buffers that `lines` name: `…: CPU_REPACK model buffer size = 12.00 MiB` gives `CPU_REPACK model`.
 pub fn buffers(lines: &[Line]) -> Vec<Buffer> {
     lines.iter().filter_map(|line| buffer(&line.text)).collect()
@@ -130,6 +136,13 @@ mod tests {
         ]));
         let text: Vec<String> = found.iter().map(|b| format!("{} {}", b.name, b.bytes.get())).collect();
         assert_eq!(text, ["CPU_REPACK model 67633152", "CPU KV 6291456", "CPU output 513802.24"]);
+    }
+
+    #[test]
+    fn the_library_of_the_kernels_is_named_without_its_folder() {
+        let log = ["load_backend: loaded CPU backend from /opt/roofmark/backends/libggml-cpu-zen4.so"];
+        assert_eq!(cpu_library(&lines(&log)).as_deref(), Some("libggml-cpu-zen4.so"));
+        assert_eq!(cpu_library(&lines(&["loaded Vulkan backend from libggml-vulkan.so"])), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use roofmark_facts::units::Bytes;
 #[cfg(unix)]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Variables that change what the engine computes with, by the beginning of their names.
 const ENGINE_VARIABLES: [&str; 8] = [
@@ -61,30 +61,37 @@ pub fn behave() {
     }
 }
 
-/// Longest wait for the engine's threads to sleep.
-#[cfg(unix)]
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Time between two looks at what they use.
+/// Time between two looks at what the engine's threads use.
 #[cfg(unix)]
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Most looks: a second.
+#[cfg(unix)]
+const LOOKS: u32 = 100;
 
 /// Waits until the engine's threads sleep. After the last step they poll for more work for a tenth of a
 /// second, and would take a processor from whatever is measured next: a roof, or another slice.
 #[cfg(unix)]
 pub fn come_to_rest() {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let before = processor_time();
-        std::thread::sleep(LOOK_AGAIN);
-        if processor_time().saturating_sub(before) < LOOK_AGAIN / 4 {
-            return;
-        }
-    }
+    wait_for_rest(processor_time, || std::thread::sleep(LOOK_AGAIN));
 }
 
 /// This system's clock of processor time is not read: nothing is waited for.
 #[cfg(not(unix))]
 pub fn come_to_rest() {}
+
+/// Pauses until `used` grows by less than a quarter of the pause.
+#[cfg(unix)]
+fn wait_for_rest(mut used: impl FnMut() -> Duration, mut pause: impl FnMut()) {
+    let mut before = used();
+    for _ in 0..LOOKS {
+        pause();
+        let now = used();
+        if now.saturating_sub(before) < LOOK_AGAIN / 4 {
+            return;
+        }
+        before = now;
+    }
+}
 
 /// Processor time of all threads of this process so far.
 #[cfg(unix)]
@@ -106,17 +113,16 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn rest_comes_when_the_threads_sleep() {
-        let busy = Duration::from_millis(120);
-        let start = Instant::now();
-        let worker = std::thread::spawn(move || {
-            while start.elapsed() < busy {
-                std::hint::spin_loop();
-            }
-        });
-        come_to_rest();
-        assert!(worker.is_finished(), "{:?}", start.elapsed());
-        assert!(start.elapsed() < PATIENCE);
+    fn rest_comes_when_no_processor_time_is_used() {
+        let pauses = |milliseconds: &[u64]| {
+            let (mut times, mut count) = (milliseconds.iter().copied().cycle(), 0);
+            wait_for_rest(|| Duration::from_millis(times.next().unwrap_or(0)), || count += 1);
+            count
+        };
+        assert_eq!(pauses(&[5, 5]), 1);
+        assert_eq!(pauses(&[5, 15, 25, 26]), 3);
+        let busy: Vec<u64> = (0..1000).map(|look| look * 10).collect();
+        assert_eq!(pauses(&busy), LOOKS);
     }
 
     #[test]

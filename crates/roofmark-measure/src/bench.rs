@@ -7,7 +7,9 @@ pub(crate) mod fixtures;
 mod plan;
 mod probe;
 
-pub use plan::{Means, Overrides, Plan, Protocol, memory_needed, parts, plan, time_needed};
+pub use plan::{
+    Means, Overrides, Plan, Protocol, SLICE_REPETITIONS, memory_needed, parts, plan, time_needed,
+};
 pub use probe::{MachineProbe, Probe};
 
 use crate::engine::{

@@ -11,6 +11,8 @@ mod here;
 mod ledger;
 mod local;
 mod model_file;
+mod model_hash;
+mod own;
 mod ownership;
 mod pick;
 mod saved;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use roofmark_facts::gguf::{Gguf, PartName, TensorTable, merge, read};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The tensor table of the model at `path`; any part of a split model stands for all of it.
 pub fn open(path: &Path) -> Result<TensorTable> {
@@ -13,6 +13,12 @@ pub fn open(path: &Path) -> Result<TensorTable> {
         None => vec![header(path)?],
     };
     merge(files).with_context(|| format!("failed to join the parts of {}", path.display()))
+}
+
+/// The part of a split model that an engine loads it by; any other file is its own.
+pub fn first_part(path: PathBuf) -> PathBuf {
+    let part = path.file_name().and_then(|name| PartName::parse(&name.to_string_lossy()));
+    part.map_or(path.clone(), |part| path.with_file_name(part.sibling(1)))
 }
 
 fn header_of_part(path: &Path, name: &str) -> Result<Gguf> {
@@ -30,4 +36,16 @@ fn header(path: &Path) -> Result<Gguf> {
         return Err(anyhow!("failed to read {}: it is a folder; name a .gguf file", path.display()));
     }
     read(file).with_context(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_leads_to_the_first() {
+        let first = |name: &str| first_part(PathBuf::from(name));
+        assert_eq!(first("/m/a-00002-of-00003.gguf"), Path::new("/m/a-00001-of-00003.gguf"));
+        assert_eq!(first("/m/a.gguf"), Path::new("/m/a.gguf"));
+    }
 }

@@ -1,9 +1,9 @@
 //! The embedded engine in its own process: bad files, violent ends, and the confinement.
 #![cfg(all(feature = "engine", unix))]
 
-use roofmark_facts::quant::Quant;
-use roofmark_facts::shape::Shape;
-use roofmark_facts::synth;
+mod common;
+
+use common::small_model;
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_measure::engine::child::ChildEngine;
 use roofmark_measure::engine::{
@@ -127,20 +127,6 @@ fn an_inherited_file_and_a_memory_file_are_loaded_like_a_file() {
     let source = ModelSource::File(scratch("on-disk.gguf", &small_model()));
     let on_disk = buffers(&mut engine(&source, Vec::new()), &LoadRequest::new(source.clone()));
     assert_eq!(in_memory, on_disk, "the kernels are the same");
-}
-
-/// A llama of two small layers with random weights.
-fn small_model() -> Vec<u8> {
-    let config = r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 512,
-        "intermediate_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 8,
-        "head_dim": 64, "vocab_size": 1024, "max_position_embeddings": 2048, "rms_norm_eps": 1e-05,
-        "rope_theta": 10000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16"}"#;
-    let shape = Shape::from_config(&serde_json::from_str(config).expect("JSON")).expect("a shape");
-    let quant = Quant::parse("Q4_K_M").expect("a quantization");
-    let plan = synth::plan("small", &shape, &quant, None).expect("a plan");
-    let mut bytes = Vec::new();
-    plan.write(&mut bytes, 1, |_| ()).expect("a vector takes it");
-    bytes
 }
 
 /// The names of the buffers that hold the weights.

@@ -164,6 +164,8 @@ pub fn memory_needed(model: &Profile, plan: &Plan, means: &Means) -> Bytes {
 
 /// Fewest layers of the largest slice: below it, three slices would not differ.
 const LEAST: u32 = 4;
+/// Repetitions of a workload that is run in slices, at least: an error in a slice weighs several times in the whole.
+pub const SLICE_REPETITIONS: u32 = 5;
 /// Layers of the largest slice that are asked for even where time is short.
 const STEADY: u32 = 8;
 
@@ -187,9 +189,9 @@ pub fn time_needed(model: &Profile, plan: &Plan, means: &Means) -> Seconds {
 
 /// The layer counts to run: the whole model where memory and time allow, else three slices.
 ///
-/// `profile` gives the costs of a part with that many layers. Slices are about a quarter, a half and the
-/// whole of the largest size for which all three together fit, each rounded to the size whose layers
-/// are most like the full model's. `None` where not even the smallest do.
+/// `profile` gives the costs of a part with that many layers, or of the whole model where there is no such
+/// part. Slices lie as far apart as memory and time allow, because what is wrong in the slope of the line
+/// grows with the distance to the whole. `None` where not even the smallest fit.
 pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> Profile) -> Option<Vec<u32>> {
     let fits = |part: &Profile| {
         means.available.is_none_or(|available| memory_needed(part, plan, means) <= available)
@@ -201,9 +203,10 @@ pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> P
     let slices: Vec<Profile> = (1..layers).map(profile).collect();
     let of = |size: u32| &slices[size as usize - 1];
     let unlike = |size: u32| (layer_bytes(of(size)) / layer_bytes(&whole) - 1.0).abs();
-    let possible: Vec<Vec<u32>> = (LEAST..layers)
+    let smallest = (2..layers).find(|&size| of(size).layers == size)?;
+    let possible: Vec<Vec<u32>> = (smallest.saturating_add(2).max(LEAST)..layers)
         .rev()
-        .map(|largest| three(largest, unlike))
+        .map(|largest| three(smallest, largest, unlike))
         .filter(|sizes| sizes.iter().all(|&size| fits(of(size))))
         .collect();
     let in_time = possible.iter().find(|sizes| {
@@ -214,14 +217,15 @@ pub fn parts(layers: u32, plan: &Plan, means: &Means, profile: impl Fn(u32) -> P
     in_time.filter(|sizes| sizes[2] >= STEADY).or(steady).or(possible.first()).cloned()
 }
 
-/// Three sizes up to `largest`. Each may move by one layer to where `unlike` is least: half of the layers of
-/// a mix such as Q4_K_M have larger types, and an odd slice cannot be half of each.
-fn three(largest: u32, unlike: impl Fn(u32) -> f64) -> Vec<u32> {
+/// The two sizes and one between them. Each may move by one layer to where `unlike` is least: half of the
+/// layers of a mix such as Q4_K_M have larger types, and an odd slice cannot be half of each.
+fn three(smallest: u32, largest: u32, unlike: impl Fn(u32) -> f64) -> Vec<u32> {
     let nearer = |left: u32, right: u32| if unlike(right) < unlike(left) { right } else { left };
-    let [quarter, half] = [4, 2].map(|part| largest.div_ceil(part));
-    let like = vec![nearer(quarter, quarter + 1), nearer(half, half + 1), nearer(largest, largest - 1)];
+    let between = (smallest + largest) / 2;
+    let like =
+        vec![nearer(smallest, smallest + 1), nearer(between, between + 1), nearer(largest, largest - 1)];
     let distinct = like.windows(2).all(|pair| pair[0] < pair[1]);
-    if distinct { like } else { vec![quarter, half, largest] }
+    if distinct { like } else { vec![smallest, between, largest] }
 }
 
 /// Bytes that one step of decode reads, by layer, without the head.
@@ -298,10 +302,10 @@ mod tests {
     #[test]
     fn a_slice_moves_by_a_layer_to_keep_the_mix() {
         let odd = |size: u32| f64::from(size % 2);
-        assert_eq!(three(10, odd), [4, 6, 10]);
-        assert_eq!(three(11, odd), [4, 6, 10]);
-        assert_eq!(three(16, |_| 0.0), [4, 8, 16]);
-        assert_eq!(three(4, odd), [1, 2, 4], "two of three would be the same");
+        assert_eq!(three(2, 11, odd), [2, 6, 10]);
+        assert_eq!(three(3, 12, odd), [4, 8, 12]);
+        assert_eq!(three(2, 16, |_| 0.0), [2, 9, 16]);
+        assert_eq!(three(2, 4, odd), [2, 3, 4], "two of three would be the same");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod progress;
 mod request;
+mod via_server;
 mod weights;
 
 use crate::exit::Exit;
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 use progress::Progress;
 use request::Request;
 use roofmark_facts::records::{Check, Host, ModelFacts, Roofs, Row, Run};
+use roofmark_facts::units::BytesPerSecond;
 use roofmark_measure::bench::{
     MachineProbe, Options, Probe, Protocol, Subject, memory_needed, run as measure, settle,
 };
@@ -24,6 +26,9 @@ use std::time::Duration;
 
 /// Longest wait for other programs to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Memory bandwidth that stands in until it is measured, where only sizes matter.
+const NOMINAL: BytesPerSecond = BytesPerSecond(30e9);
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -70,6 +75,12 @@ pub struct BenchArgs {
     /// Run the whole model and its slices, and say how far apart they are.
     #[arg(long)]
     pub verify_slices: bool,
+    /// Run the model through its llama-server too and say where the difference goes.
+    #[arg(long, conflicts_with_all = ["endpoint", "verify_slices"])]
+    pub via_server: bool,
+    /// The llama-server program (default: the one on the PATH).
+    #[arg(long, value_name = "FILE", requires = "via_server")]
+    pub server_binary: Option<std::path::PathBuf>,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -113,9 +124,14 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     if args.load.endpoint.is_some() {
         return super::endpoint::run(&args.load, json, place);
     }
+    if args.via_server {
+        return via_server::run(args, json);
+    }
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
+    // What cannot fit is said before anything is waited for.
+    request.parts(&request.means(&host, NOMINAL))?;
     let stop = stop_flag()?;
     let mut progress = Progress::new();
     let mut probe = MachineProbe::new(&host, root).context("failed to map memory for the bandwidth probe")?;
@@ -123,6 +139,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     let roofs = Roofs { single: probe.roof(1), all: probe.roof(request.threads) };
     let means = request.means(&host, roofs.all.best);
     let parts = request.parts(&means)?;
+    let plan = request.plan_for(&parts);
     let together = parts.iter().map(|part| memory_needed(&part.profile, &request.plan, &means)).sum();
     let options = Options {
         protocol: request.protocol,
@@ -136,20 +153,13 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     };
     let subject = Subject { rest, ..subject(&request, host, roofs) };
     let mut stages = weights::stages(&request, parts);
-    let run = measure(
-        subject,
-        &request.plan,
-        &options,
-        &mut stages,
-        &mut probe,
-        &mut |event| progress.show(&event),
-        &stop,
-    )
-    .map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    let run =
+        measure(subject, &plan, &options, &mut stages, &mut probe, &mut |event| progress.show(&event), &stop)
+            .map_err(|error| anyhow::anyhow!("failed to {error}"))?;
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
+    crate::ledger::keep_run(place, &run, weights::facts(&request.weights));
     Ok(exit(&run, &stop))
 }
 

@@ -3,12 +3,13 @@
 use crate::catalog::catalog;
 use crate::exit::Exit;
 use clap::Args;
+use roofmark_report::load as report;
 use serde_json::json;
 
 /// Arguments of `engines`.
 #[derive(Debug, Args)]
 pub struct EnginesArgs {
-    /// Only engines or classes of machines whose name holds this text.
+    /// Show the evidence for engines or classes of machines whose name holds this text.
     #[arg(value_name = "TEXT")]
     pub filter: Option<String>,
 }
@@ -25,7 +26,13 @@ pub fn run(args: &EnginesArgs, json: bool) -> anyhow::Result<Exit> {
             &json!({ "support": rows, "answers": catalog.answers }),
         )?)?;
     } else {
-        super::print(&roofmark_report::load::engines(&rows))?;
+        let text = if args.filter.is_none() {
+            report::engine_table(&rows)
+        } else {
+            let answers: Vec<_> = catalog.answers.iter().filter(|answer| holds(&answer.question)).collect();
+            report::engine_evidence(&rows, &answers)
+        };
+        super::print(&text)?;
     }
     Ok(if rows.is_empty() { Exit::Negative } else { Exit::Success })
 }

@@ -24,7 +24,7 @@ pub struct ProbeArgs {
 }
 
 /// Probes and prints.
-pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let root = Path::new("/");
     let host = state::host(root);
     let options =
@@ -45,6 +45,7 @@ pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
         let path = saved::add_to_catalog(&record, name)?;
         eprintln!("`{name}` is now a machine of {}", path.display());
     }
+    crate::ledger::keep_run(place, &record, roofmark_ledger::record::Context::default());
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
 }
 

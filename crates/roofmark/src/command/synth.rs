@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::{pick, synth_file};
 use anyhow::Result;
 use clap::Args;
-use roofmark_facts::synth::plan;
+use roofmark_facts::synth::{plan, slice_context};
 use roofmark_facts::units::Bytes;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -46,9 +46,15 @@ pub fn run(args: &SynthArgs, json: bool) -> Result<Exit> {
     end_progress();
     let bytes = plan.file_bytes()?;
     let layers = plan.shape.layers.len();
+    let limit = slice_context(&model.shape).filter(|_| layers < plan.full_layers as usize);
+    if let Some(tokens) = limit {
+        eprintln!(
+            "the engine knows this model's windows by its layer count: the slice is like the model up to {tokens} tokens"
+        );
+    }
     if json {
         let document = json!({ "file": path, "model": model.slug, "quant": quant.label, "layers": layers,
-            "full_layers": plan.full_layers, "file_bytes": bytes, "tensor_bytes": total, "seed": args.seed });
+            "full_layers": plan.full_layers, "file_bytes": bytes, "tensor_bytes": total, "seed": args.seed, "slice_context": limit });
         super::print(&serde_json::to_string_pretty(&document)?)?;
     } else {
         super::print(&screen(&path, &model.name, quant.label, (layers, plan.full_layers), bytes))?;

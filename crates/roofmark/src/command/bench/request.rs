@@ -4,14 +4,17 @@ use super::BenchArgs;
 use super::weights::{self, Weights};
 use crate::{local, model_file, pick};
 use anyhow::{Context, Result, bail};
-use roofmark_facts::catalog::Catalog;
+use roofmark_facts::catalog::{Catalog, Model};
 use roofmark_facts::gguf;
 use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
-use roofmark_facts::records::{Host, Part};
+use roofmark_facts::records::{Host, Part, Workload};
+use roofmark_facts::synth::slice_context;
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, BytesPerSecond, FlopPerSecond};
-use roofmark_measure::bench::{Means, Overrides, Plan, Protocol, memory_needed, parts, plan};
+use roofmark_measure::bench::{
+    Means, Overrides, Plan, Protocol, SLICE_REPETITIONS, memory_needed, parts, plan,
+};
 use roofmark_measure::engine::Switch;
 use std::path::Path;
 
@@ -38,6 +41,7 @@ pub struct Request {
     pub gpu_layers: Option<u32>,
     layers: Vec<u32>,
     verify_slices: bool,
+    repetitions_given: bool,
 }
 
 /// Resolves `args` for `host`.
@@ -73,6 +77,7 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> Result<Request> {
         gpu_layers: args.gpu_layers,
         layers: args.layers.clone(),
         verify_slices: args.verify_slices,
+        repetitions_given: args.reps.is_some(),
     })
 }
 
@@ -99,6 +104,7 @@ fn find_weights(name: &str, quant: &str) -> Result<Weights> {
 fn file(path: &Path) -> Result<Weights> {
     let path = std::path::absolute(path).with_context(|| format!("failed to read {}", path.display()))?;
     let table = model_file::open(&path)?;
+    let path = model_file::first_part(path);
     Ok(Weights::File { path, table: Box::new(table) })
 }
 
@@ -179,7 +185,31 @@ impl Request {
             .map(|layers| Ok(Part { layers, profile: profile(layers)? }))
             .collect::<Result<_>>()?;
         parts.iter().try_for_each(|part| self.fits(means, &part.profile))?;
+        if parts.iter().any(|part| part.layers < self.whole.layers) {
+            self.check_slices(model)?;
+        }
         Ok(parts)
+    }
+
+    /// The plan for `parts`: slices are repeated more often, unless the user said how often.
+    pub fn plan_for(&self, parts: &[Part]) -> Plan {
+        let sliced = parts.iter().any(|part| part.layers < self.whole.layers);
+        let least = if sliced && !self.repetitions_given { SLICE_REPETITIONS } else { 0 };
+        Plan { repetitions: self.plan.repetitions.max(least), ..self.plan.clone() }
+    }
+
+    /// Slices stand for the model only as far as the engine runs them like it.
+    fn check_slices(&self, model: &Model) -> Result<()> {
+        let tokens = |work: &Workload| u64::from(work.depth + work.prompt + work.generated);
+        let longest = self.plan.workloads.iter().map(tokens).max().unwrap_or(0);
+        match slice_context(&model.shape) {
+            Some(limit) if longest > limit => bail!(
+                "failed to slice {}: the engine knows its windows of {limit} tokens by the layer count of the \
+                 whole model, so that {longest} tokens in a slice would cost more; stay within {limit}",
+                model.slug
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// The slices that would be run if the whole model were too slow, and the whole model.
@@ -287,7 +317,22 @@ mod tests {
         assert_eq!(counts.len(), 3);
         assert!(counts[2] < 80);
         assert_eq!(layers("--model smollm2-135m", 24.0).unwrap(), [30]);
+        let repetitions = |arguments: &str| {
+            let request = request(arguments).unwrap();
+            let means = request.means(&host(24.0), BytesPerSecond::from_gb(36.0));
+            request.plan_for(&request.parts(&means).unwrap()).repetitions
+        };
+        assert_eq!(repetitions("--model smollm2-135m"), 3);
+        assert_eq!(repetitions("--model llama-3.1-70b"), SLICE_REPETITIONS);
+        assert_eq!(repetitions("--model llama-3.1-70b --reps 2"), 2);
         assert_eq!(layers("--layers 2,4", 24.0).unwrap(), [2, 4]);
+    }
+
+    #[test]
+    fn a_slice_that_the_engine_runs_otherwise_is_refused() {
+        assert_eq!(layers("--model exaone-4.0-32b --layers 4,8", 24.0).unwrap(), [4, 8]);
+        let deep = layers("--model exaone-4.0-32b --layers 4,8 --depth 4096", 24.0).unwrap_err();
+        insta::assert_snapshot!(deep, @"failed to slice exaone-4.0-32b: the engine knows its windows of 4096 tokens by the layer count of the whole model, so that 4128 tokens in a slice would cost more; stay within 4096");
     }
 
     #[test]
