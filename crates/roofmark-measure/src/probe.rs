@@ -15,7 +15,7 @@ use crate::simd;
 use crate::state::trace::Sampler;
 use memory::Arrays;
 use roofmark_facts::probe_record::{
-    FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
+    Bandwidth, FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
 };
 use roofmark_facts::records::Host;
 use roofmark_facts::tensor_type::TensorType;
@@ -61,6 +61,11 @@ pub struct Helpers<'a> {
     /// For the GPUs.
     pub gpus: Option<ProbeGpus<'a>>,
 }
+
+/// A row whose median pass is below this share of its best moved while it was measured.
+const STEADY: f64 = 0.92;
+/// Share of processor time that a hypervisor may take before it matters.
+const STEAL: f64 = 0.02;
 
 /// What happens, as it happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +136,52 @@ pub fn run(
     }
     let mut record = work.record;
     record.state = sampler.finish();
+    let found = doubts(&record);
+    record.doubts.extend(found);
     record.took = Seconds(start.elapsed().as_secs_f64());
     record
+}
+
+/// What the numbers themselves say against them.
+fn doubts(record: &ProbeRecord) -> Vec<ProbeDoubt> {
+    let host = &record.machine;
+    let mut found = Vec::new();
+    if let Some(limit) = host.cpu_limit.filter(|limit| *limit < f64::from(host.cpus)) {
+        found.push(ProbeDoubt::Limited {
+            what: "processors".into(),
+            allowed: limit,
+            installed: f64::from(host.cpus),
+        });
+    }
+    if let (Some(limit), Some(memory)) = (host.memory_limit, host.memory)
+        && limit < memory
+    {
+        let (allowed, installed) = (limit.gib(), memory.gib());
+        found.push(ProbeDoubt::Limited { what: "GiB of memory".into(), allowed, installed });
+    }
+    if let Some(cache) = host.cache.filter(|cache| record.memory.array < *cache * 2.0) {
+        found.push(ProbeDoubt::SmallArrays { array: record.memory.array, cache });
+    }
+    if let Some(share) = record.memory.huge_pages.value().filter(|share| **share < 0.5) {
+        found.push(ProbeDoubt::SmallPages { share: *share });
+    }
+    let slow = |row: &&Bandwidth| row.median < row.best * STEADY;
+    found.extend(record.memory.rows.iter().filter(slow).map(|row| ProbeDoubt::Unsteady {
+        what: format!("{} with {} threads", row.operation.name(), row.threads),
+        steadiness: row.median / row.best,
+    }));
+    let steal =
+        record.state.during.iter().filter_map(|sample| sample.steal.value().copied()).reduce(f64::max);
+    found.extend(steal.filter(|share| *share > STEAL).map(|share| ProbeDoubt::Steal { share }));
+    found.extend(
+        record
+            .state
+            .throttled
+            .value()
+            .filter(|count| **count > 0)
+            .map(|count| ProbeDoubt::Throttled { count: *count }),
+    );
+    found
 }
 
 fn empty(subject: Subject, sampler: &Sampler) -> ProbeRecord {

@@ -170,7 +170,9 @@ fn unsafe_in_measure_is_one_module() {
         })
         .map(|(path, _)| path)
         .collect();
-    assert!(modules.len() <= 1, "unsafe blocks in several modules of roofmark-measure: {modules:#?}");
+    let room = folder.join("simd");
+    let outside: Vec<_> = modules.iter().filter(|path| !path.starts_with(&room)).collect();
+    assert!(outside.is_empty(), "unsafe blocks of roofmark-measure outside its module simd: {outside:#?}");
 }
 
 #[test]
