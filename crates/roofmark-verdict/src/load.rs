@@ -4,6 +4,7 @@ use crate::stats::{
     MANY, has_percentile, median, median_interval, median_interval_of_sorted, quantile_of_sorted, regress,
     sorted,
 };
+use roofmark_facts::doubt::DRIFT_FLAG;
 use roofmark_facts::load_doubt::{
     CLIENT_SHARE_VOID, LoadDoubt, OUTPUT_DRIFT_FLAG, PREFIX_HITS_VOID, PROMPT_DRIFT_VOID,
 };
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Seed of the bootstrap intervals.
 const SEED: u64 = 7;
+/// The server's counter may differ from the sum of its usage by this share, and one token a request.
+const COUNTS_TOLERANCE: f64 = 0.01;
 
 /// The row of a cell and the doubts that its requests raise.
 #[must_use]
@@ -293,7 +296,8 @@ fn doubts(
         return vec![LoadDoubt::NoSuccess];
     }
     let mut found = Vec::new();
-    found.extend(client_doubts(cell));
+    found.extend(client_doubts(cell, settings));
+    found.extend(surrounding_doubts(cell, settings, good));
     found.extend(prompt_doubts(cell, settings, server, good));
     found.extend(output_doubts(good, row));
     if row.failed > 0 {
@@ -321,7 +325,7 @@ fn doubts(
     found
 }
 
-fn client_doubts(cell: &LoadCell) -> Vec<LoadDoubt> {
+fn client_doubts(cell: &LoadCell, settings: &LoadSettings) -> Vec<LoadDoubt> {
     let mut found = Vec::new();
     let lags: Vec<f64> = cell.requests.iter().map(|request| request.lag().get()).collect();
     let interval = cell.arrivals_end.get() / cell.requests.len().max(1) as f64;
@@ -331,9 +335,34 @@ fn client_doubts(cell: &LoadCell) -> Vec<LoadDoubt> {
     {
         found.push(LoadDoubt::ScheduleLag { p99: Seconds(p99), allowed });
     }
-    let share = cell.client.cpu.get() / cell.client.wall.get().max(1e-9);
+    let wall = cell.client.wall.get().max(1e-9);
+    let chunks: f64 = cell.requests.iter().map(|request| f64::from(request.chunks)).sum();
+    let expected = settings.self_test.map_or(0.0, |test| chunks / wall / test.chunks_per_cpu_second.max(1.0));
+    let share = expected.max(cell.client.cpu.get() / wall);
     if share > CLIENT_SHARE_VOID {
         found.push(LoadDoubt::ClientBusy { share });
+    }
+    found
+}
+
+/// What the machine, the server's counters and a known question say beside the requests.
+fn surrounding_doubts(cell: &LoadCell, settings: &LoadSettings, good: &[&RequestRecord]) -> Vec<LoadDoubt> {
+    let mut found = Vec::new();
+    if let Some((before, after)) = cell.client.sentinel_before.zip(cell.client.sentinel_after) {
+        let drift = (after / before - 1.0).abs();
+        if drift > DRIFT_FLAG {
+            found.push(LoadDoubt::SentinelDrift { drift });
+        }
+    }
+    if let Some(check) = settings.check.as_ref().filter(|check| !check.right) {
+        found.push(LoadDoubt::WrongAnswer { answer: check.answer.clone() });
+    }
+    let usage: f64 = good.iter().filter_map(|request| request.output_tokens).sum();
+    // Requests that failed may have been counted by the server.
+    if let Some(counter) = cell.counters.output_tokens.filter(|_| good.len() == cell.requests.len())
+        && (counter - usage).abs() > COUNTS_TOLERANCE * usage + good.len() as f64
+    {
+        found.push(LoadDoubt::CountsDisagree { usage, counter });
     }
     found
 }

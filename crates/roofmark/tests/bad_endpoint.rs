@@ -24,7 +24,13 @@ fn listed(answer: impl Fn(&mut TcpStream) -> io::Result<()> + Send + Sync + 'sta
             return answer(stream);
         }
         let body = r#"{"data":[{"id":"m"}]}"#;
-        send(stream, &format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+        send(
+            stream,
+            &format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        )
     });
     format!("http://{}", target.address)
 }

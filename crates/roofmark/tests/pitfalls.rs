@@ -1,7 +1,6 @@
 //! The pitfalls of measuring a server: each test first shows the naive number wrong, then ours right.
 //!
-//! The numbers are those of `docs/measurement.md`. Drift, energy and order of a run of the engine are tested
-//! where they live, in `roofmark-measure` and `roofmark-verdict`.
+//! The numbers are those of `docs/measurement.md`. Energy (12) and order (14) are not measured beside a load.
 
 #[path = "../../roofmark-measure/tests/server/mod.rs"]
 mod server;
@@ -21,10 +20,12 @@ fn settings() -> LoadSettings {
         input_tokens: "64".into(),
         output_tokens: "8".into(),
         turns: 1,
+        think: Seconds(0.0),
         ignore_eos: true,
         shared_prefix: false,
         seed: 1,
         slos: Vec::new(),
+        template_tokens: None,
         overhead: None,
         check: None,
         self_test: None,
@@ -41,7 +42,10 @@ fn answered(text: String, requests: u32, output: u32) -> LoadCell {
         send(stream, &text)?;
         close()
     });
-    run(&target, &plan(closed(1), requests, output))
+    let mut cell = run(&target, &plan(closed(1), requests, output));
+    // A server that answers at once keeps any client busy, which is the subject of one test only.
+    cell.client.cpu = Seconds(0.0);
+    cell
 }
 
 fn near(found: f64, expected: f64, share: f64) -> bool {
@@ -129,17 +133,21 @@ fn pitfall_04_reasoning() {
         assert!(naive >= 0.06 && request.ttft().expect("a token").get() < 0.04);
     }
     // Reasoning that is counted but not shown: a gap between chunks is no gap between tokens.
-    let counts = r#"{"prompt_tokens":64,"completion_tokens":60,"completion_tokens_details":{"reasoning_tokens":50}}"#;
+    let counts =
+        r#"{"prompt_tokens":64,"completion_tokens":60,"completion_tokens_details":{"reasoning_tokens":50}}"#;
     let cell = answered(HEAD.to_owned() + &content("a").repeat(10) + &end("stop", counts), 3, 60);
     let (row, doubts) = judged(&cell);
-    assert!(row.itl.is_none() && doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::HiddenReasoning { .. })));
+    assert!(
+        row.itl.is_none() && doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::HiddenReasoning { .. }))
+    );
 }
 
 #[test]
 fn pitfall_05_prompt_length_drift() {
     let cell = answered(HEAD.to_owned() + &content("a") + &end("length", &usage(72, 1)), 3, 1);
     let (row, doubts) = judged(&cell);
-    let ttft = quantile(cell.requests.iter().map(|request| request.ttft().expect("a token").get()).collect(), 0.5);
+    let ttft =
+        quantile(cell.requests.iter().map(|request| request.ttft().expect("a token").get()).collect(), 0.5);
     let (naive, ours) = (64.0 / ttft, row.prefill_rate.expect("a rate").get());
     assert!(ours > 1.1 * naive && row.void);
     assert!(doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::PromptDrift { .. })));
@@ -151,19 +159,26 @@ fn pitfall_06_prefix_cache() {
     let kept = prompts.clone();
     let target = serve(move |request, stream| {
         kept.lock().expect("prompts").push(request.prompt().to_owned());
-        let counts = r#"{"prompt_tokens":64,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":48}}"#;
+        let counts =
+            r#"{"prompt_tokens":64,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":48}}"#;
         send(stream, &(HEAD.to_owned() + &content("a") + &end("length", counts)))?;
         close()
     });
     let mut cell = run(&target, &plan(closed(1), 20, 1));
     // Nothing is repeated from the first word on, so that a cache has nothing to give.
-    let mut first: Vec<String> = prompts.lock().expect("prompts").iter().map(|prompt| prompt[..6].to_owned()).collect();
+    let mut first: Vec<String> =
+        prompts.lock().expect("prompts").iter().map(|prompt| prompt[..6].to_owned()).collect();
     first.sort();
     first.dedup();
     assert_eq!(first.len(), 20);
     // A server that gave something all the same is believed and the row void.
     let (row, doubts) = judged(&cell);
-    assert!(row.void && doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::PrefixHits { share } if near(*share, 0.75, 0.01))));
+    assert!(
+        row.void
+            && doubts
+                .iter()
+                .any(|doubt| matches!(doubt, LoadDoubt::PrefixHits { share } if near(*share, 0.75, 0.01)))
+    );
     let ours = row.prefill_rate.expect("a rate").get();
     cell.requests.iter_mut().for_each(|request| request.cached_tokens = None);
     let naive = judged(&cell).0.prefill_rate.expect("a rate").get();
@@ -176,7 +191,10 @@ fn pitfall_07_silent_truncation() {
     let server = ServerFacts { context: Some(16), ..facts() };
     let (row, doubts) = row(&cell, &settings(), &server);
     assert!(cell.requests.iter().all(|request| request.succeeded()), "the naive client sees nothing");
-    assert!(row.void && doubts.contains(&LoadDoubt::PromptCut { nominal: 64.0, counted: 16.0, context: Some(16) }));
+    assert!(
+        row.void
+            && doubts.contains(&LoadDoubt::PromptCut { nominal: 64.0, counted: 16.0, context: Some(16) })
+    );
 }
 
 #[test]
@@ -190,7 +208,14 @@ fn pitfall_08_early_end_of_text() {
     });
     let server = ServerFacts { engine: ServerEngine::Vllm, ..facts() };
     let watch = roofmark_measure::load::watch::Watch::default();
-    let cell = roofmark_measure::load::plan::run_cell(&target, &server, &plan(closed(1), 3, 128), server::TIMEOUTS, &watch).expect("a cell");
+    let cell = roofmark_measure::load::plan::run_cell(
+        &target,
+        &server,
+        &plan(closed(1), 3, 128),
+        server::TIMEOUTS,
+        &watch,
+    )
+    .expect("a cell");
     assert!(*asked.lock().expect("asked"), "the server is asked to go on");
     let (row, doubts) = row(&cell, &settings(), &server);
     let naive = 128.0;
@@ -219,10 +244,64 @@ fn pitfall_10_the_client_is_the_limit() {
 }
 
 #[test]
+fn pitfall_10_the_self_test_says_what_the_client_can_take() {
+    let test = roofmark_measure::load::before::self_test().expect("a self-test");
+    assert!(test.chunks_per_cpu_second > 10_000.0, "{test:?}");
+    // At half of that rate the client is the limit, whatever its clock said.
+    let mut cell = answered(HEAD.to_owned() + &content("a").repeat(8) + &end("length", &usage(64, 8)), 3, 8);
+    cell.client = ClientUse { cpu: Seconds(0.0), wall: Seconds(1.0), ..cell.client };
+    let slow = roofmark_facts::load_record::SelfTest { chunks_per_cpu_second: 48.0 };
+    let (row, doubts) = row(&cell, &LoadSettings { self_test: Some(slow), ..settings() }, &facts());
+    assert!(row.void && doubts.contains(&LoadDoubt::ClientBusy { share: 0.5 }));
+}
+
+#[test]
+fn pitfall_11_a_machine_that_changes() {
+    let mut cell = answered(HEAD.to_owned() + &content("a") + &end("length", &usage(64, 1)), 3, 1);
+    let mut drifts = |after: f64| {
+        cell.client = ClientUse { sentinel_before: Some(100.0), sentinel_after: Some(after), ..cell.client };
+        let (row, doubts) = judged(&cell);
+        (doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::SentinelDrift { .. })), row.void)
+    };
+    assert_eq!((drifts(98.0), drifts(95.0), drifts(90.0)), ((false, false), (true, false), (true, true)));
+}
+
+#[test]
+fn a_counter_that_disagrees_with_the_answers() {
+    // Another user of the server: its counter moves by more than this client was answered.
+    let mut cell = answered(HEAD.to_owned() + &content("a").repeat(8) + &end("length", &usage(64, 8)), 10, 8);
+    cell.counters.output_tokens = Some(80.0);
+    assert!(!judged(&cell).0.void);
+    cell.counters.output_tokens = Some(240.0);
+    let (row, doubts) = judged(&cell);
+    assert!(row.void && doubts.contains(&LoadDoubt::CountsDisagree { usage: 80.0, counter: 240.0 }));
+}
+
+#[test]
 fn pitfall_13_too_few_samples() {
     let cell = answered(HEAD.to_owned() + &content("a") + &end("length", &usage(64, 1)), 50, 1);
-    let naive = quantile(cell.requests.iter().map(|request| request.ttft().expect("a token").get()).collect(), 0.99);
+    let naive =
+        quantile(cell.requests.iter().map(|request| request.ttft().expect("a token").get()).collect(), 0.99);
     let (row, doubts) = judged(&cell);
     assert!(naive > 0.0 && row.ttft.p50.is_some() && row.ttft.p90.is_none() && row.ttft.p99.is_none());
     assert!(doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::ShortWindow { .. })));
+}
+
+#[test]
+fn pitfall_15_fast_because_wrong() {
+    for (answer, right) in [("Paris.", true), ("token token", false)] {
+        let text = HEAD.to_owned() + &content(answer) + &end("stop", &usage(64, 1));
+        let kept = text.clone();
+        let target = serve(move |_, stream| {
+            send(stream, &kept)?;
+            close()
+        });
+        let check = roofmark_measure::load::before::greedy(&target, &facts()).expect("asked");
+        assert_eq!(check.as_ref().map(|check| check.right), Some(right), "{check:?}");
+        let cell = answered(text, 3, 1);
+        assert!(cell.requests.iter().all(RequestRecord::succeeded), "the naive client sees nothing");
+        let (row, doubts) = row(&cell, &LoadSettings { check, ..settings() }, &facts());
+        assert_eq!(row.void, !right);
+        assert_eq!(doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::WrongAnswer { .. })), !right);
+    }
 }

@@ -351,6 +351,9 @@ impl Loop<'_> {
         if !active.exchange.has_begun() && connection.used && !active.retried {
             return self.retry(slot, source);
         }
+        if connection.transport.is_handshaking() {
+            return self.fail(slot, &failure(Trouble::Tls, Some("closed in the handshake")), source);
+        }
         match active.exchange.close(at) {
             Ok(_) => self.succeed(slot, at, true, source),
             Err(found) => self.fail(slot, &found, source),
@@ -365,6 +368,8 @@ impl Loop<'_> {
         }
         let kind = if active.exchange.has_begun() && trouble(error) == Trouble::Unreachable {
             Trouble::Truncated
+        } else if connection.connected && connection.transport.is_handshaking() {
+            Trouble::Tls
         } else {
             trouble(error)
         };

@@ -2,8 +2,6 @@
 
 #![expect(dead_code, reason = "each test binary uses a part")]
 
-pub mod timetable;
-
 use roofmark_facts::load_record::{Api, Arrival, LoadCell, ServerEngine, ServerFacts};
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
@@ -136,6 +134,8 @@ pub fn plan(arrival: Arrival, requests: u32, output: u32) -> Plan {
         ignore_eos: true,
         shared_prefix: false,
         ratio: Ratio { overhead: 0.0, per_word: 1.0 },
+        turns: 1,
+        think: Duration::ZERO,
     }
 }
 

@@ -19,7 +19,7 @@ use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
 use roofmark_measure::load::watch::Watch;
-use roofmark_measure::load::{recognise, trace};
+use roofmark_measure::load::{before, recognise, trace};
 use roofmark_verdict::load;
 use roofmark_verdict::sustain::Claim;
 use std::path::PathBuf;
@@ -182,7 +182,9 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
         total: Duration::from_secs(args.timeout),
         ..Timeouts::default()
     };
-    let run = record(args, server, ratio);
+    let mut run = record(args, server, ratio);
+    run.settings.self_test = Some(before::self_test()?);
+    run.settings.check = before::greedy(&target, &run.server)?;
     let cell = |run: &LoadRun, plan: &Plan, live: Live| {
         watched(&target, &run.server, &Plan { ratio, ..plan.clone() }, timeouts, &stop, live)
     };
