@@ -10,7 +10,6 @@ pub mod cost;
 pub mod evaluate;
 pub mod fit;
 pub mod inspect;
-mod lines;
 pub mod lines;
 pub mod load;
 pub mod predict;
