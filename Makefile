@@ -5,6 +5,10 @@ CARGO ?= cargo
 BENCH ?=
 
 .PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean
+.PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-engines test-vulkan parity slices install clean
+.PHONY: scale bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-browser test-web-load test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -30,6 +34,17 @@ needs:
 test-arch: needs
 	scripts/test-arch.sh
 
+## load-test real servers on the CPU: llama-server, MLX-LM and vLLM (15 minutes and 7 GB the first time)
+test-engines: needs
+	scripts/test-engines.sh
+## the page in a real browser, and axe-core over every view; pictures in target/browser
+test-browser:
+	scripts/test-browser.sh
+
+## 200 requests a second to the page for a minute, without an error
+test-web-load:
+	$(CARGO) test --release -p roofmark --no-default-features --test web -- --ignored --nocapture load::
+
 ## the Vulkan backend on Mesa's software driver: a code path, never a number to report
 test-vulkan:
 	scripts/test-vulkan.sh
@@ -38,9 +53,21 @@ test-vulkan:
 parity: build
 	benches/parity.sh
 
+## errors of the load generator against a server that knows the true times: leave the machine alone
+truth:
+	$(CARGO) test --release -p roofmark-measure --test truth -- --ignored --nocapture --test-threads 1
+
+## streamed tokens per CPU-second, beside AIPerf, GuideLLM and vLLM's client
+clients:
+	benches/clients.sh
+
 ## what a rate from slices is worth: the full model against its slices
 slices: build
 	target/release/roofmark bench --verify-slices
+
+## the ledger with a million runs, in SQLite and in PostgreSQL
+scale: needs
+	benches/scale.sh
 
 install: needs
 	source scripts/build-env.sh && RUSTFLAGS="-Ctarget-cpu=native" $(CARGO) install --locked --path crates/roofmark

@@ -23,7 +23,8 @@ roofmark_postgres() {
         (cd / && "${user[@]}" "$bin/initdb" -D "$data/db" -U roofmark -A trust -E UTF8 --no-sync >/dev/null) || return 1
     fi
     if ! (cd / && "${user[@]}" "$bin/pg_ctl" -D "$data/db" status >/dev/null 2>&1); then
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        port=$((20000 + RANDOM % 20000))
+        while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
         (cd / && "${user[@]}" "$bin/pg_ctl" -D "$data/db" -w -t 60 -l "$data/log" \
             -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= " start >/dev/null) || { tail "$data/log"; return 1; }
     fi

@@ -7,4 +7,4 @@ source scripts/build-env.sh
 
 ROOFMARK_SMOLLM2=$(scripts/fetch-smollm2.sh)
 export ROOFMARK_SMOLLM2
-cargo test --locked -q -p roofmark --test real_model --test model_files -- --ignored
+cargo test --locked -q -p roofmark --test real_model --test model_files --test ledger_commands -- --ignored

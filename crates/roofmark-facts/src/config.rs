@@ -3,6 +3,7 @@
 //! Only the keys that decide shapes are read. Key names are those of the published configurations;
 //! which of them an architecture uses follows the `transformers` model of the same name.
 
+mod defaults;
 mod ffn;
 mod mixer;
 
@@ -198,12 +199,13 @@ impl<'a> Config<'a> {
         let inner = ["text_config", "llm_config", "language_config"]
             .iter()
             .find_map(|key| outer.get(*key).and_then(Value::as_object));
-        let parts: Vec<_> = inner.into_iter().chain([outer]).collect();
+        let mut parts: Vec<_> = inner.into_iter().chain([outer]).collect();
         let model_type = parts.iter().find_map(|part| part.get("model_type").and_then(Value::as_str));
         let model_type = model_type.map(str::to_owned).ok_or_else(|| ConfigError::Missing {
             field: "model_type".to_owned(),
             model_type: "unknown".to_owned(),
         })?;
+        parts.extend(defaults::defaults(&model_type));
         Ok(Self { parts, model_type })
     }
 

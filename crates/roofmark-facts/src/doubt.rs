@@ -37,6 +37,13 @@ pub enum Doubt {
         /// Highest roof beside the row.
         high: BytesPerSecond,
     },
+    /// The engine's own matrix products changed speed while the row was measured.
+    SentinelDrift {
+        /// `matrix-vector` (decode) or `matrix-matrix` (prefill).
+        product: String,
+        /// Largest relative difference among the readings beside the row.
+        drift: f64,
+    },
     /// More traffic than the probe could draw from memory.
     AboveRoof {
         /// Rate over attainable.
@@ -124,7 +131,7 @@ impl Doubt {
     #[must_use]
     pub fn voids(&self) -> bool {
         match self {
-            Self::RoofDrift { drift, .. } => *drift > DRIFT_VOID,
+            Self::RoofDrift { drift, .. } | Self::SentinelDrift { drift, .. } => *drift > DRIFT_VOID,
             Self::NotFinite | Self::WrongAnswer { .. } => true,
             _ => false,
         }
@@ -148,6 +155,11 @@ impl Doubt {
                 percent(*drift),
                 significant(low.gb(), 3),
                 significant(high.gb(), 3),
+                if *drift > DRIFT_VOID { ": void for comparisons" } else { "" }
+            ),
+            Self::SentinelDrift { product, drift } => format!(
+                "the sentinel's {product} product moved by {} while it was measured{}",
+                percent(*drift),
                 if *drift > DRIFT_VOID { ": void for comparisons" } else { "" }
             ),
             Self::AboveRoof { share, bytes, cache } => above_roof(*share, *bytes, *cache),
@@ -198,11 +210,11 @@ impl Doubt {
             Self::Contended { .. } => {
                 Some("stop the other programs, or leave one processor to them with --threads".into())
             }
-            Self::RoofDrift { .. } if tried.repetitions < 10 => Some(format!(
+            Self::RoofDrift { .. } | Self::SentinelDrift { .. } if tried.repetitions < 10 => Some(format!(
                 "run again with --reps {}: more repetitions meet both states",
                 (tried.repetitions * 2).max(10)
             )),
-            Self::RoofDrift { .. } => {
+            Self::RoofDrift { .. } | Self::SentinelDrift { .. } => {
                 Some("compare runs only by their share of the roof, or use a machine of your own".into())
             }
             Self::AboveRoof { .. } => Some("take the rate as measured and the share as unknown".into()),

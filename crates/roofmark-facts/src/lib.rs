@@ -5,14 +5,17 @@
 #![forbid(unsafe_code)]
 
 pub mod advice;
+pub mod answer;
 pub mod bounds;
 pub mod catalog;
 pub mod claim;
 pub mod config;
 pub mod cost;
 pub mod doubt;
+pub mod evaluation;
 pub mod evidence;
 pub mod gguf;
+pub mod inspection;
 pub mod load_doubt;
 pub mod load_record;
 pub mod machine;
@@ -21,6 +24,8 @@ pub mod prediction;
 pub mod probe_record;
 pub mod profile;
 pub mod quant;
+pub mod ranking;
+pub mod reconcile_record;
 pub mod records;
 pub mod shape;
 pub mod synth;

@@ -40,6 +40,11 @@ pub enum LoadDoubt {
         /// Share of prompt tokens.
         share: f64,
     },
+    /// What the chat template puts before each prompt was in the server's cache, and nothing else.
+    TemplateCached {
+        /// Share of prompt tokens.
+        share: f64,
+    },
     /// The server cut prompts off.
     PromptCut {
         /// Tokens asked.
@@ -203,6 +208,11 @@ impl LoadDoubt {
             Self::PrefixHits { share } => {
                 format!("{} of the prompt tokens came from the server's cache", percent(*share))
             }
+            Self::TemplateCached { share } => format!(
+                "{} of the prompt tokens, what the chat template begins with, came from the server's cache, as \
+                 they do in use; prefill rates leave them out",
+                percent(*share)
+            ),
             Self::PromptCut { nominal, counted, context } => prompt_cut(*nominal, *counted, *context),
             Self::OutputLength { target, mean, least, most } => {
                 format!("answers had {mean:.1} tokens ({least:.0} to {most:.0}), {target:.1} were asked for")

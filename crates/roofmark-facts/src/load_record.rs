@@ -31,6 +31,26 @@ pub struct LoadRun {
     pub cells: Vec<LoadCell>,
     /// Doubts about the run as a whole.
     pub doubts: Vec<LoadDoubt>,
+    /// Highest rate that the server holds, where it was searched.
+    #[serde(default)]
+    pub found_rate: Option<FoundRate>,
+}
+
+/// What a search for the highest sustainable rate found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundRate {
+    /// Highest rate shown to hold.
+    pub holds: Option<RequestsPerSecond>,
+    /// Lowest rate not shown to hold.
+    pub fails: Option<RequestsPerSecond>,
+    /// Share of requests that must meet each target.
+    pub quantile: f64,
+    /// Confidence at each rate.
+    pub confidence: f64,
+    /// Requests at each rate.
+    pub requests: u64,
+    /// Rates in the order they were tried, and whether each held.
+    pub tried: Vec<(RequestsPerSecond, bool)>,
 }
 
 /// Server software that is recognised by itself.
@@ -130,12 +150,18 @@ pub struct LoadSettings {
     pub output_tokens: String,
     /// Turns per conversation.
     pub turns: u32,
+    /// Pause of a user between an answer and the next turn.
+    #[serde(default)]
+    pub think: Seconds,
     /// The server was asked to go on after its end token.
     pub ignore_eos: bool,
     /// Prefix caching is the subject: prompts share a prefix on purpose.
     pub shared_prefix: bool,
     /// Seed of lengths, prompts and arrivals.
     pub seed: u64,
+    /// Tokens around the text of a prompt, as calibrated: those of the chat template and of the nonce.
+    #[serde(default)]
+    pub template_tokens: Option<f64>,
     /// Latency targets.
     pub slos: Vec<Slo>,
     /// Latency of requests for one token, taken before the cells: what is not prefill.
@@ -176,6 +202,19 @@ pub enum SloMetric {
     E2e,
 }
 
+impl SloMetric {
+    /// The name on the command line.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Ttft => "ttft",
+            Self::Ttfa => "ttfa",
+            Self::Tpot => "tpot",
+            Self::E2e => "e2e",
+        }
+    }
+}
+
 /// A latency target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
@@ -211,6 +250,11 @@ pub enum Arrival {
         /// Shape of the distribution; 1 is Poisson.
         shape: f64,
     },
+    /// Independent arrivals whose rate changes by steps.
+    Stages {
+        /// The steps, one after the other.
+        steps: Vec<Stage>,
+    },
     /// Times and lengths of a recorded trace.
     Trace {
         /// Form of the trace: `mooncake`, `burstgpt` or `azure`.
@@ -220,13 +264,22 @@ pub enum Arrival {
     },
 }
 
+/// A step of [`Arrival::Stages`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Mean rate.
+    pub rate: RequestsPerSecond,
+    /// How long it lasts.
+    pub length: Seconds,
+}
+
 impl Arrival {
     /// Rate asked for, where there is one.
     #[must_use]
     pub fn rate(&self) -> Option<RequestsPerSecond> {
         match self {
             Self::Constant { rate } | Self::Poisson { rate } | Self::Gamma { rate, .. } => Some(*rate),
-            Self::Closed { .. } | Self::Trace { .. } => None,
+            Self::Closed { .. } | Self::Stages { .. } | Self::Trace { .. } => None,
         }
     }
 
@@ -244,6 +297,7 @@ impl Arrival {
             Self::Constant { rate } => format!("{}/s constant", rate.get()),
             Self::Poisson { rate } => format!("{}/s poisson", rate.get()),
             Self::Gamma { rate, shape } => format!("{}/s gamma {shape}", rate.get()),
+            Self::Stages { steps } => format!("{} stages", steps.len()),
             Self::Trace { form, .. } => format!("{form} trace"),
         }
     }
@@ -350,7 +404,8 @@ pub struct RequestRecord {
     pub ended: Seconds,
     /// A connection was made for it.
     pub new_connection: bool,
-    /// Prompt tokens that were aimed at.
+    /// Prompt tokens that were aimed at; 0 where none were, as in a later turn, whose history is as long
+    /// as the answers were.
     pub prompt_nominal: u32,
     /// Prompt tokens that the server counted.
     pub prompt_tokens: Option<u64>,
@@ -631,6 +686,9 @@ pub struct LoadRow {
     pub output_tokens: Option<f64>,
     /// Mean prompt tokens of a request.
     pub prompt_tokens: Option<f64>,
+    /// Mean prompt tokens of a request that came from the server's cache.
+    #[serde(default)]
+    pub cached_tokens: Option<f64>,
     /// Counts of output tokens are estimates.
     pub estimated: bool,
     /// Not fit for comparisons; shown all the same.

@@ -88,8 +88,10 @@ pub enum Limit {
     Experts,
     /// Reading the key-value cache or recurrent state.
     Cache,
-    /// Arithmetic.
+    /// Arithmetic; of a prompt through a mixture, that of what every token uses.
     Compute,
+    /// Arithmetic of routed experts over a prompt.
+    ExpertCompute,
     /// Arithmetic of attention over the context.
     Attention,
     /// Prompts of other requests that the server works on in between.
@@ -110,6 +112,7 @@ impl fmt::Display for Limit {
             Self::Experts => "memory bandwidth (experts)",
             Self::Cache => "memory bandwidth (cache)",
             Self::Compute => "arithmetic",
+            Self::ExpertCompute => "arithmetic (experts)",
             Self::Attention => "attention arithmetic",
             Self::Serving => "prompts of other requests",
             Self::HostLink => "host link (streamed weights)",

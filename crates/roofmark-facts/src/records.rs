@@ -191,6 +191,24 @@ impl RoofPair {
     }
 }
 
+/// Rates of two quantised matrix products by the engine's own kernels, read in two seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sentinel {
+    /// Weights read in the shape of decode.
+    pub gemv: BytesPerSecond,
+    /// Arithmetic in the shape of prefill.
+    pub gemm: FlopPerSecond,
+}
+
+/// Sentinels around one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SentinelPair {
+    /// Right before.
+    pub before: Sentinel,
+    /// Right after.
+    pub after: Sentinel,
+}
+
 /// A model that really ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
@@ -295,6 +313,9 @@ pub struct Sample {
     pub steps: Vec<Seconds>,
     /// Roofs measured right before and after.
     pub roof: Option<RoofPair>,
+    /// Sentinels read right before and after; absent in older records and where there was no memory for them.
+    #[serde(default)]
+    pub sentinel: Option<SentinelPair>,
     /// Energy over the sample, where a counter moved.
     pub energy: Option<Joules>,
     /// State of the machine at the end of the sample.

@@ -90,6 +90,14 @@ pub fn plan(name: &str, shape: &Shape, quant: &Quant, keep: Option<u32>) -> Resu
     Ok(Plan { shape, full_layers, metadata, tensors })
 }
 
+/// Random weights of a storage type: `count` blocks, every one valid, the same for the same seed.
+#[must_use]
+pub fn random_blocks(kind: TensorType, count: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; count * kind.block_bytes() as usize];
+    fill(kind, Values::Weights, &mut Random::new(seed), &mut bytes);
+    bytes
+}
+
 fn new_tensor(tensor: &Tensor, name: String) -> NewTensor {
     NewTensor { name, dims: tensor.dims.clone(), kind: tensor.kind }
 }

@@ -55,6 +55,23 @@ impl From<Digest> for String {
     }
 }
 
+/// Computes the digest of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes in the next piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Digest of all pieces.
+    #[must_use]
+    pub fn end(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// Lower-case hexadecimal digits of `bytes`.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
@@ -95,6 +112,10 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(Digest::try_from(text.to_owned()), Ok(digest));
+        let mut pieces = Hasher::default();
+        pieces.add(b"a");
+        pieces.add(b"bc");
+        assert_eq!(pieces.end(), digest);
         assert!(Digest::try_from(text.to_uppercase()).is_err());
         assert!(Digest::try_from(text[..63].to_owned()).is_err());
     }

@@ -74,7 +74,7 @@ const SELECT: &str = "SELECT entries.sequence, content, kind, origin, entries.da
 /// The store fails.
 pub fn lines(ledger: &mut Ledger, filter: &Filter, most: i64) -> Result<Vec<Vec<Value>>, Error> {
     let mut query = Question::new(SELECT);
-    filtered(&mut query, filter);
+    filtered(&mut query, filter, &[]);
     query.push(" ORDER BY entries.sequence, place LIMIT ").bind(most);
     ledger.store().read(async |connection| {
         let rows = query.all(connection).await?;
@@ -223,10 +223,10 @@ fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<i16>, Vec<T>) {
     (levels, values.into_iter().flatten().collect())
 }
 
-/// Names of a listed record, for a sentence.
+/// Names of a listed record, for a sentence: what was measured first.
 #[must_use]
 pub fn title(listed: &Listed) -> String {
-    [&listed.machine, &listed.engine, &listed.version, &listed.model, &listed.quant]
+    [&listed.model, &listed.quant, &listed.machine, &listed.engine, &listed.version]
         .into_iter()
         .filter(|text| !text.is_empty())
         .cloned()

@@ -125,13 +125,14 @@ fn of_object(object: &Value, one_line: bool) -> Option<Form> {
         _ if has("avg_ts") && one_line => Form::LlamaBenchJsonl,
         _ if has("avg_ts") => Form::LlamaBenchJson,
         _ if has("speed_tg") => Form::BatchedBenchJsonl,
+        _ if has("aiperf_version") || has("time_to_first_token") => Form::AiperfJson,
         _ if has("total_token_throughput") || has("request_throughput") && has("completed") => {
             Form::VllmServe
         }
         _ if has("latency_mode") && has("benchmarks") => Form::LlamaBenchy,
         _ if has("benchmarks") => Form::Guidellm,
         _ if has("accelerator") || has("accelerator_info") => Form::LocalScore,
-        _ if has("records") || has("request_latency") || has("time_to_first_token") => Form::AiperfJson,
+        _ if has("records") || has("request_latency") => Form::AiperfJson,
         _ => return None,
     })
 }
@@ -144,10 +145,7 @@ pub fn read(form: Option<Form>, name: &str, bytes: &[u8]) -> Result<Vec<Observat
     let refuse = |reason: &str| Error::malformed(name, reason);
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text"))?;
     let text = text.trim_start_matches('\u{FEFF}');
-    let form = form.or_else(|| Form::of(text)).ok_or_else(|| {
-        let known = Form::ALL.map(Form::name).join(", ");
-        refuse(&format!("its form is not known; known forms: bundle, {known}"))
-    })?;
+    let form = form.or_else(|| Form::of(text)).ok_or_else(|| refuse(&unknown_form(text)))?;
     let source = Source { name, form, sha256: Digest::of(bytes) };
     let mut seen = match form {
         Form::LlamaBenchJson => llama::json(&source, text),
@@ -170,6 +168,16 @@ pub fn read(form: Option<Form>, name: &str, bytes: &[u8]) -> Result<Vec<Observat
     }
     seen.iter_mut().for_each(say_what_is_missing);
     Ok(seen)
+}
+
+/// Why no form fits: the error of the JSON where it looks like JSON.
+fn unknown_form(text: &str) -> String {
+    let json = text.trim_start().starts_with(['{', '[']);
+    if let Some(error) = serde_json::from_str::<Value>(text).err().filter(|_| json) {
+        return format!("it is neither one JSON document nor one a line: {error}");
+    }
+    let known = Form::ALL.map(Form::name).join(", ");
+    format!("its form is not known; known forms: bundle, {known}")
 }
 
 /// The file that is being read.
@@ -212,10 +220,12 @@ fn say_what_is_missing(seen: &mut Observation) {
     let subject = &seen.subject;
     let single_samples = seen.cells.iter().any(|cell| cell.samples.len() > 1);
     let absent = [
+        ("model", subject.model.is_none()),
         ("machine", subject.machine.is_none()),
         ("operating system", subject.os.is_none()),
         ("driver", subject.driver.is_none()),
         ("backend", subject.backend.is_none()),
+        ("engine", subject.engine.is_none()),
         ("engine version", subject.version.is_none() && subject.commit.is_none()),
         ("quantization", subject.quant.is_none()),
         ("date", subject.date.is_none()),
@@ -257,6 +267,3 @@ fn metrics(value: &Value, fields: &[(&str, &str)]) -> Vec<Metric> {
 fn file_name(path: &str) -> String {
     path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,7 @@ use crate::record::{Draft, Record};
 pub use crate::store::Place;
 use crate::store::{Failure, Store, column};
 use sqlx::any::AnyRow;
+use std::time::Duration;
 
 /// How to open a ledger.
 pub struct Options {
@@ -18,6 +19,8 @@ pub struct Options {
     pub place: Place,
     /// Survive a loss of power, not only the death of the program: one sync per append.
     pub durable: bool,
+    /// Longest time that a call waits for a lock or an answer.
+    pub patience: Duration,
     /// Name and version of the calling program, kept in each record.
     pub tool: String,
 }
@@ -55,7 +58,7 @@ impl Ledger {
     /// # Errors
     /// The store cannot be reached or written, or was written by a newer program.
     pub fn open(options: Options, signer: Signer) -> Result<Self, Error> {
-        let mut store = Store::connect(options.place, options.durable)?;
+        let mut store = Store::connect(options.place, options.durable, options.patience)?;
         schema::migrate(&mut store)?;
         Ok(Self { store, signer, tool: options.tool })
     }

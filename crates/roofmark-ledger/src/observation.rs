@@ -1,4 +1,4 @@
-//! The body of probes, load tests and imports: what was seen, where it comes from, and what is missing.
+//! The body of imports: what was seen, where it comes from, and what is missing.
 
 use crate::digest::Digest;
 use roofmark_facts::units::{Bytes, TokensPerSecond};
@@ -27,7 +27,7 @@ pub struct Observation {
     pub missing: Vec<String>,
     /// What else the source discloses.
     pub notes: String,
-    /// Anything further in a form of its own (the probe's bursts, the requests of a load test).
+    /// Anything further in a form of its own.
     pub detail: Option<Box<RawValue>>,
 }
 

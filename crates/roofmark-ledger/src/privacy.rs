@@ -63,9 +63,6 @@ const COMMON: &[&str] = &[
 const PROMPTS: &[&str] =
     &["prompt", "prompts", "messages", "answer", "content", "input_text", "output_text", "text"];
 
-/// Fields that hold names of models: long upper-case words there are no serial numbers.
-const MODELS: &[&str] = &["model", "arch", "quant", "file"];
-
 fn pattern(text: &str) -> Regex {
     // The patterns are constants that a test compiles; an empty pattern would match nothing private.
     Regex::new(text).unwrap_or_else(|error| unreachable!("{error}"))
@@ -119,7 +116,7 @@ pub fn scrub(value: &mut Value, identity: &Identity) {
 fn walk(value: &mut Value, field: &str, names: &Names) {
     match value {
         Value::String(text) => {
-            let clean = if PROMPTS.contains(&field) { hidden(text) } else { scrubbed(text, field, names) };
+            let clean = if PROMPTS.contains(&field) { hidden(text) } else { scrubbed(text, names) };
             if clean != *text {
                 *text = clean;
             }
@@ -142,7 +139,7 @@ fn is_hidden(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|digits| Digest::try_from(digits.to_owned()).is_ok())
 }
 
-fn scrubbed(text: &str, field: &str, names: &Names) -> String {
+fn scrubbed(text: &str, names: &Names) -> String {
     let mut text = text.to_owned();
     let mut replace = |regex: &Regex, with: &dyn Fn(&Captures) -> String| {
         if regex.is_match(&text) {
@@ -161,9 +158,7 @@ fn scrubbed(text: &str, field: &str, names: &Names) -> String {
     replace(&PATH, &|found| format!("{}{}", &found[1], last_part(&found[0][found[1].len()..])));
     replace(&IDENTIFIER, &|_| "<id>".into());
     replace(&NAMED_SERIAL, &|found| format!("{}<serial>", &found[1]));
-    if !MODELS.contains(&field) {
-        replace(&SERIAL, &|found| if is_serial(&found[0]) { "<serial>".into() } else { found[0].to_owned() });
-    }
+    replace(&SERIAL, &|found| if is_serial(&found[0]) { "<serial>".into() } else { found[0].to_owned() });
     for (regex, with) in &names.words {
         replace(regex, &|_| (*with).to_owned());
     }
@@ -211,7 +206,9 @@ impl Names {
 #[must_use]
 pub fn found(text: &str, identity: &Identity) -> Option<String> {
     let names = Names::of(identity);
-    let mut value: Value = serde_json::from_str(text).ok()?;
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return Some("a text that is not JSON".into());
+    };
     let before = value.clone();
     walk(&mut value, "", &names);
     difference(&before, &value, "")
@@ -243,7 +240,7 @@ mod tests {
             host: "kestrel.example.net".into(),
             home: "/srv/people/ann".into(),
         };
-        assert_eq!(scrubbed(text, "notes", &Names::of(&identity)), expected);
+        assert_eq!(scrubbed(text, &Names::of(&identity)), expected);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::key::PublicKey;
 use crate::observation::Observation;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::Run;
 use roofmark_facts::units::Bytes;
 use serde::de::DeserializeOwned;
@@ -25,7 +26,7 @@ pub const LARGEST: usize = 64 << 20;
 pub enum Kind {
     /// A bench of the embedded engine: an [`Entry`] of a [`Run`].
     Bench,
-    /// A probe of the machine: an [`Observation`].
+    /// A probe of the machine: an [`Entry`] of a [`ProbeRecord`].
     Probe,
     /// Requests against a server: an [`Entry`] of a [`LoadRun`].
     Load,
@@ -94,6 +95,10 @@ impl Measured for LoadRun {
     const KIND: Kind = Kind::Load;
 }
 
+impl Measured for ProbeRecord {
+    const KIND: Kind = Kind::Probe;
+}
+
 /// The body of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +109,7 @@ pub struct Entry<R> {
     pub context: Context,
     /// What was observed.
     pub run: R,
-    /// The statistics as they were published, byte for byte.
+    /// The statistics as they were published, byte for byte; an empty list for a probe, which has none.
     pub rows: Box<RawValue>,
 }
 
@@ -182,7 +187,7 @@ impl Draft {
         Ok(Self { kind: R::KIND, body: to_json(entry)?, points_at: None })
     }
 
-    /// A probe or an import, by `kind`.
+    /// A result of another tool, by `kind`.
     ///
     /// # Errors
     /// The observation cannot be written as JSON.

@@ -12,11 +12,6 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Time that one call may take, waiting for a lock included.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Time that a SQLite writer waits for another.
-const LOCK_WAIT: &str = "PRAGMA busy_timeout = 10000";
-
 /// Where a ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -56,6 +51,14 @@ impl Place {
         }
     }
 
+    /// Statement that begins a transaction which writes.
+    fn begin(&self) -> &'static [&'static str] {
+        match self {
+            Self::File(_) => &["BEGIN IMMEDIATE"],
+            Self::Server(_) => &["BEGIN"],
+        }
+    }
+
     /// Statements that begin a transaction which nobody else may run beside.
     fn begin_alone(&self) -> &'static [&'static str] {
         match self {
@@ -64,14 +67,17 @@ impl Place {
         }
     }
 
-    fn set_up(&self, durable: bool) -> &'static [&'static str] {
-        match (self, durable) {
-            (Self::Server(_), _) => &[],
-            (Self::File(_), true) => &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"],
-            (Self::File(_), false) => {
-                &[LOCK_WAIT, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]
-            }
-        }
+    /// What a new connection is told. SQLite gives up waiting for a lock before the call does, to name the reason.
+    fn set_up(&self, durable: bool, patience: Duration) -> Vec<String> {
+        let Self::File(_) = self else { return Vec::new() };
+        let sync = if durable { "FULL" } else { "NORMAL" };
+        vec![
+            format!("PRAGMA busy_timeout = {}", patience.as_millis() * 2 / 3),
+            "PRAGMA journal_mode = WAL".to_owned(),
+            format!("PRAGMA synchronous = {sync}"),
+            // 32 MiB: the indexes of a large ledger are written all over.
+            "PRAGMA cache_size = -32768".to_owned(),
+        ]
     }
 }
 
@@ -87,41 +93,61 @@ fn percent_encoded(path: &Path) -> String {
 /// A connection with the thread that drives it.
 pub struct Store {
     runtime: tokio::runtime::Runtime,
-    /// Taken when the store is closed.
+    /// Absent after a failure: a connection that failed is given up with all its locks, and the next call makes another.
     connection: Option<AnyConnection>,
     place: Place,
+    durable: bool,
+    /// Longest time of one call, waiting for a lock included.
+    patience: Duration,
 }
 
 /// A closed SQLite file holds everything in one file again.
 impl Drop for Store {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, connection.close()).await });
-        }
+        self.give_up();
     }
-}
-
-fn closed(place: &Place) -> Error {
-    refused(place, "it is closed")
 }
 
 impl Store {
     /// Connects. Of SQLite the file is made when absent, in write-ahead mode.
-    pub fn connect(place: Place, durable: bool) -> Result<Self, Error> {
+    pub fn connect(place: Place, durable: bool, patience: Duration) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| refused(&place, &error.to_string()))?;
-        let address = place.address();
-        let connection = run(&runtime, &place, async {
+        let mut store = Self { runtime, connection: None, place, durable, patience };
+        let connection = store.connected()?;
+        store.connection = Some(connection);
+        Ok(store)
+    }
+
+    /// The connection at hand, or a new one.
+    fn connected(&mut self) -> Result<AnyConnection, Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let address = self.place.address();
+        let connecting = async {
             let mut connection = AnyConnection::connect(&address).await?;
-            for statement in place.set_up(durable) {
-                set_up(&mut connection, statement).await?;
+            for statement in self.place.set_up(self.durable, self.patience) {
+                set_up(&mut connection, &statement).await?;
             }
             Ok(connection)
-        })?;
-        Ok(Self { runtime, connection: Some(connection), place })
+        };
+        self.within_patience(connecting).map_err(|failure| failure.into_error(&self.place))
+    }
+
+    fn within_patience<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let done = self.runtime.block_on(async { tokio::time::timeout(self.patience, work).await });
+        done.unwrap_or(Err(Failure::Silent(self.patience)))
+    }
+
+    fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let closing = async { tokio::time::timeout(self.patience, connection.close()).await };
+            let _ = self.runtime.block_on(closing);
+        }
     }
 
     /// Where it is.
@@ -134,13 +160,7 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
-        run(&self.runtime, &self.place, async {
-            let mut transaction = connection.begin().await?;
-            let done = work(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(done)
-        })
+        self.between(self.place.begin(), work)
     }
 
     /// The same for changes of the schema, which nobody else may run beside.
@@ -148,18 +168,29 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
-        let begin = self.place.begin_alone();
-        run(&self.runtime, &self.place, async {
+        self.between(self.place.begin_alone(), work)
+    }
+
+    /// The statements are written out: sqlx's transactions count on a database that never ends one by itself, as SQLite
+    /// does when its disk is full, and would then take a part of the next transaction for its end.
+    fn between<T>(
+        &mut self,
+        begin: &'static [&'static str],
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        self.read(async |connection| {
             for statement in begin {
                 sqlx::query(*statement).execute(&mut *connection).await?;
             }
             let done = work(connection).await;
-            let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            let ended = sqlx::query(end).execute(&mut *connection).await;
-            let done = done?;
-            ended?;
-            Ok(done)
+            let end = match &done {
+                Ok(_) => "COMMIT",
+                Err(Failure::Refused(_)) => "ROLLBACK",
+                // The connection is given up, and the transaction with it.
+                Err(_) => return done,
+            };
+            sqlx::query(end).execute(&mut *connection).await?;
+            done
         })
     }
 
@@ -168,22 +199,30 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or_else(|| closed(&self.place))?;
-        run(&self.runtime, &self.place, work(connection))
+        let mut connection = self.connected()?;
+        let done = self.within_patience(work(&mut connection));
+        self.connection = Some(connection);
+        done.map_err(|failure| {
+            if !matches!(failure, Failure::Refused(_)) {
+                self.give_up();
+            }
+            failure.into_error(&self.place)
+        })
     }
 }
 
 /// Changing to write-ahead mode does not wait for locks by itself: several processes may open a new file at once.
-async fn set_up(connection: &mut AnyConnection, statement: &'static str) -> Result<(), Failure> {
+async fn set_up(connection: &mut AnyConnection, statement: &str) -> Result<(), Failure> {
+    let query = || sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()));
     for wait in [10, 40, 160, 640, 2000] {
-        match sqlx::query(statement).execute(&mut *connection).await {
+        match query().execute(&mut *connection).await {
             Err(error) if error.to_string().contains("locked") => {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             other => return other.map(drop).map_err(Failure::from),
         }
     }
-    sqlx::query(statement).execute(connection).await?;
+    query().execute(connection).await?;
     Ok(())
 }
 
@@ -191,8 +230,20 @@ async fn set_up(connection: &mut AnyConnection, statement: &'static str) -> Resu
 pub enum Failure {
     /// The database failed.
     Database(sqlx::Error),
+    /// The database did not answer in this time.
+    Silent(Duration),
     /// The record is refused.
     Refused(Error),
+}
+
+impl Failure {
+    fn into_error(self, place: &Place) -> Error {
+        match self {
+            Self::Database(error) => refused(place, &error.to_string()),
+            Self::Silent(patience) => refused(place, &format!("no answer within {} s", patience.as_secs())),
+            Self::Refused(error) => error,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Failure {
@@ -204,20 +255,6 @@ impl From<sqlx::Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Refused(error)
-    }
-}
-
-fn run<T>(
-    runtime: &tokio::runtime::Runtime,
-    place: &Place,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Error> {
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(Failure::Refused(error))) => Err(error),
-        Ok(Err(Failure::Database(error))) => Err(refused(place, &error.to_string())),
-        Err(_) => Err(refused(place, &format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 
@@ -243,14 +280,27 @@ pub struct Question {
     values: Vec<Value>,
 }
 
-enum Value {
+/// A value of a question.
+pub enum Value {
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(i64),
+    /// A whole number, or none.
+    Count(Option<i64>),
+    /// A rate, or none.
+    Rate(Option<f64>),
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 
@@ -273,23 +323,39 @@ impl Question {
     }
 
     /// Adds a value as the next parameter.
-    #[expect(private_bounds, reason = "callers have texts and numbers")]
     pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
         self.text.push_str(&format!("${}", self.values.len()));
         self
     }
 
+    /// Adds a row of values between brackets, after a comma where it is not the first.
+    pub fn row(&mut self, values: impl IntoIterator<Item = Value>) -> &mut Self {
+        self.push(if self.values.is_empty() { " (" } else { ", (" });
+        for (at, value) in values.into_iter().enumerate() {
+            self.push(if at == 0 { "" } else { ", " }).bind(value);
+        }
+        self.push(")")
+    }
+
+    fn query(self) -> sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(self.text));
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+            Value::Count(count) => query.bind(count),
+            Value::Rate(rate) => query.bind(rate),
+        })
+    }
+
     /// All rows of the answer.
     pub async fn all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, Failure> {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(self.text));
-        for value in self.values {
-            query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        Ok(query.fetch_all(connection).await?)
+        Ok(self.query().fetch_all(connection).await?)
+    }
+
+    /// Runs it; the number of rows that it wrote.
+    pub async fn run(self, connection: &mut AnyConnection) -> Result<u64, Failure> {
+        Ok(self.query().execute(connection).await?.rows_affected())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::key::PublicKey;
 use crate::observation::{Observation, ObservedCell, Timed};
 use crate::record::{ENTRY, Entry, Kind, Measured, Record, Retraction};
 use roofmark_facts::load_record::{Arrival, FORMAT as LOAD, LoadRow, LoadRun};
+use roofmark_facts::probe_record::{FORMAT as PROBE, ProbeRecord};
 use roofmark_facts::records::{FORMAT as BENCH, Host, Origin, Phase, Row, Run};
 use roofmark_facts::units::TokensPerSecond;
 
@@ -79,10 +80,14 @@ impl Summary {
         let mut summary = match source.header.kind {
             Kind::Bench => of_bench(source)?,
             Kind::Load => of_load(source)?,
+            Kind::Probe => of_probe(source)?,
             Kind::Retraction => of_retraction(source)?,
             _ => of_observation(source)?,
         };
         summary.foreign = inner.is_some();
+        if let Some(inner) = &inner {
+            not_after(record, &inner.header.recorded, &record.header.recorded)?;
+        }
         Ok(summary)
     }
 
@@ -184,6 +189,14 @@ fn of_load(record: &Record) -> Result<Summary, Error> {
     })
 }
 
+/// A probe holds no rates of a model.
+fn of_probe(record: &Record) -> Result<Summary, Error> {
+    let entry: Entry<ProbeRecord> = entry(record)?;
+    known_form(record, &entry.run.format, PROBE)?;
+    let (date, machine) = (date(record, &entry.run.date)?, machine(&entry.run.machine));
+    Ok(Summary { date, machine, ..Summary::bare(record) })
+}
+
 /// Rates of a closed loop; in an open one the caller sets the rate, so that it says nothing of the server's speed.
 fn load_cells(
     record: &Record,
@@ -266,6 +279,11 @@ fn of_observation(record: &Record) -> Result<Summary, Error> {
     let seen: Observation =
         serde_json::from_str(&record.body).map_err(|error| refuse(record, error.to_string()))?;
     known_form(record, &seen.format, crate::observation::FORMAT)?;
+    if let Some(detail) = &seen.detail {
+        // Kept as text, so that only this looks at how deep it nests.
+        let read: Result<serde_json::Value, _> = serde_json::from_str(detail.get());
+        read.map_err(|error| refuse(record, format!("detail: {error}")))?;
+    }
     let subject = &seen.subject;
     let text = |value: &Option<String>| value.as_deref().map(clean).unwrap_or_default();
     let cells = seen.cells.iter().filter_map(|cell| observed_cell(record, cell).transpose());
@@ -317,19 +335,20 @@ fn possible(record: &Record, rate: TokensPerSecond) -> Result<TokensPerSecond, E
 
 /// A date or time in ISO 8601, not in the future when the record was written.
 fn date(record: &Record, text: &str) -> Result<String, Error> {
-    let end =
-        latest(text).ok_or_else(|| refuse(record, format!("date \"{}\" cannot be read", clean(text))))?;
-    let written = latest(&record.header.recorded).ok_or_else(|| {
-        refuse(record, format!("recorded \"{}\" cannot be read", clean(&record.header.recorded)))
-    })?;
-    // Clocks and time zones differ by up to a day.
-    if end > written + jiff::SignedDuration::from_hours(26) {
-        return Err(refuse(
-            record,
-            format!("date {} lies in the future of {}", clean(text), record.header.recorded),
-        ));
-    }
+    not_after(record, text, &record.header.recorded)?;
     Ok(text.to_owned())
+}
+
+/// Refuses a time that lies after `written`, when the record was.
+fn not_after(record: &Record, text: &str, written: &str) -> Result<(), Error> {
+    let read = |text: &str| {
+        latest(text).ok_or_else(|| refuse(record, format!("date \"{}\" cannot be read", clean(text))))
+    };
+    // Clocks and time zones differ by up to a day.
+    if read(text)?.duration_since(read(written)?) > jiff::SignedDuration::from_hours(26) {
+        return Err(refuse(record, format!("date {} lies in the future of {}", clean(text), clean(written))));
+    }
+    Ok(())
 }
 
 /// Start of the period that `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or an RFC 3339 time names.

@@ -173,6 +173,34 @@ fn check_index(
     if entry != wanted || found != cells {
         report.wrong(sequence, "the index says something else than the record");
     }
+    check_withdrawal(ledger, report, sequence, summary)
+}
+
+/// A record that counts as withdrawn is pointed at by the record that withdrew it.
+fn check_withdrawal(
+    ledger: &mut Ledger,
+    report: &mut Report,
+    sequence: i64,
+    summary: &Summary,
+) -> Result<(), Error> {
+    const BY: &str = "SELECT other.points_at FROM entries JOIN entries AS other ON other.sequence = entries.withdrawn \
+        WHERE entries.sequence = $1";
+    const WITHDRAWN: &str = "SELECT withdrawn FROM entries WHERE sequence = $1";
+    let (withdrawn, points_at) = ledger.store().read(async |connection| {
+        let row = sqlx::query(WITHDRAWN).bind(sequence).fetch_optional(&mut *connection).await?;
+        let withdrawn: i64 = row.map_or(Ok(0), |row| column(&row, 0))?;
+        if withdrawn == 0 {
+            return Ok((0, String::new()));
+        }
+        let row = sqlx::query(BY).bind(sequence).fetch_optional(&mut *connection).await?;
+        Ok((withdrawn, row.map_or(Ok(String::new()), |row| column(&row, 0))?))
+    })?;
+    if withdrawn != 0 && points_at != summary.content.to_string() {
+        report.wrong(
+            sequence,
+            format!("it is marked as withdrawn by record {withdrawn}, which does not say so"),
+        );
+    }
     Ok(())
 }
 

@@ -44,7 +44,8 @@ fn load_from(folder: &Path) {
     }
 }
 
-fn cpu() -> sys::ggml_backend_dev_t {
+/// The processor.
+pub fn cpu() -> sys::ggml_backend_dev_t {
     // SAFETY: takes a plain number; gives null where there is no such device.
     unsafe { sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU) }
 }
@@ -145,9 +146,14 @@ impl Drop for Threads {
 }
 
 fn cpu_function(name: &CStr) -> Option<NonNull<std::ffi::c_void>> {
-    // SAFETY: `start` made sure that there is a CPU device; the name ends in NUL.
+    function(cpu(), name)
+}
+
+/// A function that the backend of `device` offers by name.
+pub fn function(device: sys::ggml_backend_dev_t, name: &CStr) -> Option<NonNull<std::ffi::c_void>> {
+    // SAFETY: the device is one of the engine's and not null (`start` made sure of the processor); the name ends in NUL.
     let address = unsafe {
-        let registry = sys::ggml_backend_dev_backend_reg(cpu());
+        let registry = sys::ggml_backend_dev_backend_reg(device);
         sys::ggml_backend_reg_get_proc_address(registry, name.as_ptr())
     };
     NonNull::new(address)

@@ -20,6 +20,16 @@ pub fn spawn(model: &ModelSource, descriptors: Descriptors) -> Result<ChildEngin
     ChildEngine::spawn(command(program, model, descriptors))
 }
 
+/// Starts this program again as an engine that may read no model: for products.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn spawn_without_model() -> Result<ChildEngine, EngineError> {
+    let program = std::env::current_exe()
+        .map_err(|source| EngineError::Spawn { program: "roofmark".to_owned(), source })?;
+    ChildEngine::spawn(command_reading(program, Vec::new(), Descriptors::default()))
+}
+
 /// Open files to pass on, each with its number in the child (3 or above).
 #[cfg(unix)]
 pub type Descriptors = Vec<(std::os::fd::OwnedFd, i32)>;
@@ -31,8 +41,12 @@ pub type Descriptors = ();
 /// The command that starts `program` as an engine that may read `model`.
 #[must_use]
 pub fn command(program: PathBuf, model: &ModelSource, descriptors: Descriptors) -> ChildCommand {
+    command_reading(program, folders(model), descriptors)
+}
+
+fn command_reading(program: PathBuf, readable: Vec<PathBuf>, descriptors: Descriptors) -> ChildCommand {
     let mut arguments = vec![OsString::from(CHILD_COMMAND)];
-    arguments.extend(folders(model).into_iter().chain(program_folder(&program)).map(OsString::from));
+    arguments.extend(readable.into_iter().chain(program_folder(&program)).map(OsString::from));
     #[cfg(not(unix))]
     let () = descriptors;
     ChildCommand {

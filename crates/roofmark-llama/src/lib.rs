@@ -4,7 +4,7 @@
 //! [`child_main`]. Nothing of llama.cpp runs in the parent: a model file of a stranger is parsed by
 //! C++ code only where it can do no harm.
 //!
-//! All `unsafe` code is in `backend`, `context`, `log` and `model`, which wrap the C interface.
+//! All `unsafe` code is in `backend`, `context`, `log`, `model` and `product`, which wrap the C interface.
 
 mod backend;
 mod batch;
@@ -15,10 +15,11 @@ mod llama;
 mod log;
 mod model;
 mod process;
+mod product;
 mod random;
 mod sandbox;
 
-pub use child::{CHILD_COMMAND, Descriptors, child_main, command, spawn};
+pub use child::{CHILD_COMMAND, Descriptors, child_main, command, spawn, spawn_without_model};
 pub use llama::Llama;
 
 /// Version of the package that llama.cpp was built from. It has no git data, so it does not know

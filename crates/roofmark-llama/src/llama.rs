@@ -7,13 +7,14 @@
 use crate::batch::Batch;
 use crate::context::Context;
 use crate::model::Model;
+use crate::product::Product;
 use crate::random::Random;
 use crate::{VERSION, backend, chat, log, process};
 use roofmark_facts::units::{Bytes, Seconds};
 use roofmark_measure::engine::serve::Progress;
 use roofmark_measure::engine::{
     DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, ModelSource,
-    OpenRequest, Opened, PrefillCell, Timed,
+    OpenRequest, Opened, PrefillCell, ProductCell, Products, Timed,
 };
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -31,6 +32,7 @@ pub struct Llama {
     model: Option<Rc<Model>>,
     context: Option<Context>,
     saved: Option<Saved>,
+    products: Vec<Product>,
 }
 
 /// What the cache held after a fill, so that the next cell at this depth need not compute it.
@@ -47,7 +49,7 @@ impl Llama {
     /// When the build has no usable backend.
     pub fn start(progress: Progress, sandbox: String) -> Result<Self, String> {
         let library = backend::start()?;
-        Ok(Self { progress, sandbox, library, model: None, context: None, saved: None })
+        Ok(Self { progress, sandbox, library, model: None, context: None, saved: None, products: Vec::new() })
     }
 
     fn load_model(&mut self, request: &LoadRequest) -> Result<Loaded, String> {
@@ -161,6 +163,20 @@ impl Llama {
         Ok(Seconds(start.elapsed().as_secs_f64()))
     }
 
+    /// Decode's and prefill's products are kept side by side: a sentinel runs both again and again.
+    fn multiply_matrices(&mut self, cell: &ProductCell) -> Result<Products, String> {
+        let kept = self.products.iter().position(|product| product.serves(cell));
+        let index = match kept {
+            Some(index) => index,
+            None => {
+                self.products.retain(|product| product.stays_beside(cell));
+                self.products.push(Product::new(cell)?);
+                self.products.len() - 1
+            }
+        };
+        self.products[index].run(cell.time, &self.progress)
+    }
+
     fn refuse(request: &'static str) -> impl Fn(String) -> EngineError {
         move |reason| EngineError::Refused { request, reason }
     }
@@ -185,6 +201,10 @@ impl Engine for Llama {
         let timed = self.time_decode(cell).map_err(Self::refuse("run decode steps"));
         process::come_to_rest();
         timed
+    }
+
+    fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
+        self.multiply_matrices(cell).map_err(Self::refuse("multiply matrices"))
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

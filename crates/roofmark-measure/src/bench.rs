@@ -3,7 +3,7 @@
 //! Nothing is computed from the samples here but the rate that progress shows.
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod plan;
 mod probe;
 
@@ -16,10 +16,11 @@ use crate::engine::{
     DecodeCell, Engine, EngineError, GenerateRequest, LoadRequest, Loaded, OpenRequest, Opened, PrefillCell,
     Switch, Timed,
 };
+use crate::products;
 use roofmark_facts::doubt::Doubt;
 use roofmark_facts::records::{
     Cell, Check, EngineFacts, FORMAT, Host, ModelFacts, Part, Phase, Roof, RoofPair, Roofs, Run, Sample,
-    Settings, Workload,
+    Sentinel, SentinelPair, Settings, Workload,
 };
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds, TokensPerSecond};
@@ -83,6 +84,8 @@ pub struct Options {
     pub together: bool,
     /// Measure a roof beside every decode (the weights lie in main memory).
     pub roofs: bool,
+    /// Read the two-second sentinel before and after every sample.
+    pub sentinel: bool,
 }
 
 /// A part of the model with the engine that will run it.
@@ -138,7 +141,7 @@ pub fn run(
     events: &mut dyn FnMut(Event),
     stop: &AtomicBool,
 ) -> Result<Run, EngineError> {
-    let mut bench = Bench::new(plan, options, stages, probe, events, stop);
+    let mut bench = Bench::new(plan, options, stages, probe, events, stop, subject.host.clone());
     bench.doubts.extend(subject.rest.doubt.clone());
     let groups: Vec<Vec<usize>> = if options.together {
         vec![(0..stages.len()).collect()]
@@ -186,6 +189,10 @@ struct Live {
     open: Option<(u32, u32)>,
     weights: Bytes,
     parameters: f64,
+    /// The device that computes, where it is not the processor.
+    device: Option<String>,
+    /// The engine has refused a sentinel; it is not asked again.
+    no_sentinel: bool,
 }
 
 struct Bench<'a> {
@@ -200,6 +207,9 @@ struct Bench<'a> {
     check: Check,
     /// Roof measured after the sample before, while nothing else has run since.
     fresh_roof: Option<Roof>,
+    /// Sentinel read after the sample before, with the stage that read it.
+    fresh_sentinel: Option<(usize, Sentinel)>,
+    host: Host,
     done: u32,
     planned: u32,
     micro_batch: u32,
@@ -213,6 +223,7 @@ impl<'a> Bench<'a> {
         probe: &'a mut dyn Probe,
         events: &'a mut dyn FnMut(Event),
         stop: &'a AtomicBool,
+        host: Host,
     ) -> Self {
         let cell = |part: usize, workload: &Workload| Cell { part, workload: *workload, samples: Vec::new() };
         let cells: Vec<Cell> = (0..stages.len())
@@ -230,6 +241,8 @@ impl<'a> Bench<'a> {
             engine: EngineFacts::default(),
             check: Check::NotApplicable,
             fresh_roof: None,
+            fresh_sentinel: None,
+            host,
             done: 0,
             micro_batch: OpenRequest::new(1, 1, 1).micro_batch,
         }
@@ -286,6 +299,12 @@ impl<'a> Bench<'a> {
             open: None,
             weights: profile.tensor_bytes,
             parameters: profile.params,
+            device: loaded
+                .devices
+                .iter()
+                .find(|device| device.kind != "cpu")
+                .map(|device| device.name.clone()),
+            no_sentinel: false,
         })
     }
 
@@ -342,6 +361,11 @@ impl<'a> Bench<'a> {
     fn sample(&mut self, live: &mut Live, layers: u32, index: usize) -> Result<(), EngineError> {
         let workload = self.plan.workloads[index];
         self.prepare(live, &workload)?;
+        let kept = self.fresh_sentinel.take().filter(|(stage, _)| *stage == live.stage);
+        let sentinel_before = match kept {
+            Some((_, sentinel)) => Some(sentinel),
+            None => self.sentinel(live)?,
+        };
         let beside = self.options.roofs && workload.phase == Phase::Decode;
         let before =
             beside.then(|| self.fresh_roof.take().unwrap_or_else(|| self.probe.roof(self.options.threads)));
@@ -351,10 +375,15 @@ impl<'a> Bench<'a> {
         let (state, energy) = self.probe.end();
         let after = beside.then(|| self.probe.roof(self.options.threads));
         self.fresh_roof = after;
+        let sentinel_after = self.sentinel(live)?;
+        self.fresh_sentinel = sentinel_after.map(|sentinel| (live.stage, sentinel));
         let sample = Sample {
             tokens: workload.tokens(),
             time: timed.total(),
             roof: before.zip(after).map(|(before, after)| RoofPair { before, after }),
+            sentinel: sentinel_before
+                .zip(sentinel_after)
+                .map(|(before, after)| SentinelPair { before, after }),
             // A counter runs through the filling of the cache too, which is not part of the sample.
             energy: energy.filter(|_| workload.depth == 0),
             state,
@@ -366,6 +395,22 @@ impl<'a> Bench<'a> {
         (self.events)(Event::Sampled { done: self.done, planned: self.planned, layers, workload, rate });
         self.cells[live.stage * self.plan.workloads.len() + index].samples.push(sample);
         Ok(())
+    }
+
+    /// Reads the sentinel with the engine at hand; `None` where it has no memory for it.
+    fn sentinel(&mut self, live: &mut Live) -> Result<Option<Sentinel>, EngineError> {
+        if live.no_sentinel || !self.options.sentinel {
+            return Ok(None);
+        }
+        let device = live.device.as_deref();
+        match products::sentinel(live.engine.as_mut(), &self.host, self.options.threads, device) {
+            Ok(sentinel) => Ok(Some(sentinel).filter(products::is_reading)),
+            Err(error) if error.leaves_engine_alive() => {
+                live.no_sentinel = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn finish(mut self, subject: Subject, stages: &[Stage<'_>]) -> Run {
@@ -472,6 +517,7 @@ mod tests {
             ask: false,
             together,
             roofs: true,
+            sentinel: true,
         }
     }
 

@@ -34,6 +34,9 @@ pub trait Engine {
     /// Clears the cache, fills each sequence to `depth` (untimed), then times `steps` decode steps.
     fn decode(&mut self, cell: &DecodeCell) -> Result<Timed, EngineError>;
 
+    /// Times matrix products of quantised weights by the engine's own kernels; needs no model.
+    fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError>;
+
     /// Continues a text, for a check that the engine computes the right thing.
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError>;
 }
@@ -140,6 +143,59 @@ pub struct DecodeCell {
     pub batch: u32,
     /// Seed of the random tokens.
     pub seed: u64,
+}
+
+/// Products of random quantised weights with activation vectors, again and again for some time.
+///
+/// The weights stay loaded until a cell of another size, type or device comes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProductCell {
+    /// The engine's name of the device; `None` for the processor.
+    pub device: Option<String>,
+    /// Storage type of the weights.
+    pub weights: TensorType,
+    /// Rows of one matrix of weights.
+    pub rows: u32,
+    /// Its columns.
+    pub columns: u32,
+    /// Matrices that one pass goes over, each with weights of its own: more than a cache holds.
+    pub matrices: u32,
+    /// Activation vectors: 1 as in decode, many as in prefill.
+    pub vectors: u32,
+    /// Threads of a processor.
+    pub threads: u32,
+    /// Let the CPU backend rearrange the weights for its fastest kernels.
+    pub repack: bool,
+    /// How long to go on.
+    pub time: Seconds,
+}
+
+impl ProductCell {
+    /// Operations of one pass, a multiply-add counted as two.
+    #[must_use]
+    pub fn operations(&self) -> f64 {
+        2.0 * [self.rows, self.columns, self.matrices, self.vectors].map(f64::from).iter().product::<f64>()
+    }
+
+    /// Bytes of the weights of one pass.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        let elements = [self.rows, self.columns, self.matrices].map(f64::from).iter().product::<f64>();
+        Bytes(elements * self.weights.bits_per_element() / 8.0)
+    }
+}
+
+/// Times of products.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Products {
+    /// Time of each pass; the first, which warms up, is not among them.
+    pub passes: Vec<Seconds>,
+    /// Device that computed.
+    pub device: String,
+    /// The weights were rearranged.
+    pub repacked: bool,
+    /// The results were finite numbers.
+    pub finite: bool,
 }
 
 /// Times of one cell, taken inside the engine's process with a monotonic clock around the decode

@@ -3,8 +3,11 @@
 //! A response is time-stamped when its bytes are read, before they are parsed. Latency counts from
 //! the time that a request was due. A chunk is never taken for a token.
 
+pub mod ask;
+pub mod before;
 pub mod chunk;
 mod clock;
+mod conversation;
 pub mod driver;
 mod error;
 pub mod exchange;
@@ -12,6 +15,7 @@ pub mod http;
 pub mod limits;
 pub mod plan;
 pub mod recognise;
+pub mod reconcile;
 pub mod sse;
 pub mod target;
 mod timer;

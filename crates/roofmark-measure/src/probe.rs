@@ -3,13 +3,22 @@
 //! A part that fails is a doubt and the rest goes on; Ctrl-C keeps what was measured. Nothing is
 //! compared with an expectation here.
 
-use crate::engine::{Engine, EngineError};
-use crate::roof::RoofProbe;
+mod arithmetic;
+mod cache;
+mod memory;
+mod nodes;
+mod threads;
+
+use crate::engine::{Engine, EngineError, ProductCell};
+use crate::products;
+use crate::simd;
 use crate::state::trace::Sampler;
+use memory::Arrays;
 use roofmark_facts::probe_record::{
-    Bandwidth, FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Why,
+    FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
 };
 use roofmark_facts::records::Host;
+use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,13 +87,22 @@ struct Work<'a> {
     options: Options<'a>,
     helpers: Helpers<'a>,
     stop: &'a AtomicBool,
+    /// Kept from one part to the next: mapping them takes as long as measuring.
+    arrays: Option<Arrays>,
 }
 
 /// A part gives its findings to the record, or a reason why it has none.
 type Part = fn(&mut Work<'_>) -> Result<(), String>;
 
 /// The parts in the order they run.
-const PARTS: [(&str, Part); 2] = [("memory", memory), ("GPUs", gpus)];
+const PARTS: [(&str, Part); 6] = [
+    ("memory", memory),
+    ("caches", caches),
+    ("memory nodes", memory_nodes),
+    ("arithmetic", arithmetics),
+    ("quantised kernels", quantised),
+    ("GPUs", gpus),
+];
 
 /// Probes this machine.
 pub fn run(
@@ -96,7 +114,7 @@ pub fn run(
 ) -> ProbeRecord {
     let start = Instant::now();
     let sampler = Sampler::start(options.root, None);
-    let mut work = Work { record: empty(subject, &sampler), options, helpers, stop };
+    let mut work = Work { record: empty(subject, &sampler), options, helpers, stop, arrays: None };
     for (index, (name, part)) in PARTS.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
@@ -139,20 +157,85 @@ fn empty(subject: Subject, sampler: &Sampler) -> ProbeRecord {
     }
 }
 
+/// Bandwidth with one thread, with one a core and with all.
 fn memory(work: &mut Work<'_>) -> Result<(), String> {
     let host = &work.record.machine;
-    let probe = RoofProbe::new(host.cache, host.available).map_err(|error| error.to_string())?;
-    work.record.memory.array = probe.bytes();
+    let mut counts = vec![1, host.cores.unwrap_or(1).min(work.options.threads), work.options.threads];
+    counts.dedup();
+    let arrays = Arrays::new(host.cache, host.available, work.options.threads);
+    let mut arrays = arrays.map_err(|error| format!("map memory for the arrays: {error}"))?;
+    let found = &mut work.record.memory;
+    found.array = arrays.bytes();
+    found.huge_pages = memory::huge_pages(work.options.root, &arrays);
+    for operation in Operation::ALL {
+        for threads in &counts {
+            if stopped(work.stop) {
+                return Ok(());
+            }
+            found.rows.push(arrays.row(operation, *threads, work.options.row));
+        }
+    }
+    work.arrays = Some(arrays);
+    Ok(())
+}
+
+fn caches(work: &mut Work<'_>) -> Result<(), String> {
+    work.record.caches = cache::levels(work.options.root);
+    let Some(arrays) = &mut work.arrays else { return Ok(()) };
+    let stop = work.stop;
+    work.record.curve = cache::curve(arrays.first(), work.options.row / 20, &|| stopped(stop));
+    cache::attach(&mut work.record.caches, &work.record.curve);
+    Ok(())
+}
+
+fn memory_nodes(work: &mut Work<'_>) -> Result<(), String> {
+    work.arrays = None;
+    let mut found = nodes::nodes(work.options.root);
+    work.record.nodes = if found.len() > 1 {
+        nodes::pairs(&found, work.options.row / 4)
+    } else {
+        let latency = work.record.curve.last().map(|point| point.latency);
+        vec![nodes::uniform(found.pop(), work.record.machine.cpus, work.record.read_roof(), latency)]
+    };
+    Ok(())
+}
+
+fn arithmetics(work: &mut Work<'_>) -> Result<(), String> {
+    work.record.features = simd::features();
     for threads in [1, work.options.threads] {
-        let roof = probe.measure(threads, work.options.row);
-        work.record.memory.rows.push(Bandwidth {
-            operation: Operation::Read,
-            threads,
-            variant: String::new(),
-            best: roof.best,
-            median: roof.median,
-            passes: 3,
-        });
+        if !stopped(work.stop) {
+            work.record.arithmetic.extend(arithmetic::peaks(threads, work.options.row / 2));
+        }
+    }
+    Ok(())
+}
+
+/// Products of both shapes, with weights as the file has them and rearranged.
+fn quantised(work: &mut Work<'_>) -> Result<(), String> {
+    let Some(start) = work.helpers.engine.as_mut() else {
+        let (part, reason) = ("quantised kernels".into(), "this build has no engine".into());
+        work.record.doubts.push(ProbeDoubt::LeftOut { part, reason });
+        return Ok(());
+    };
+    let mut engine = start().map_err(|error| error.to_string())?;
+    let threads = work.record.machine.cores.unwrap_or(work.options.threads).min(work.options.threads);
+    let time = Seconds(work.options.row.as_secs_f64());
+    for weights in [TensorType::Q4_K, TensorType::Q8_0] {
+        for shape in [Shape::Gemv, Shape::Gemm] {
+            for repack in [true, false] {
+                if stopped(work.stop) {
+                    return Ok(());
+                }
+                let cell = products::cell(shape, weights, &work.record.machine, threads, None, time);
+                let cell = ProductCell { repack, ..cell };
+                let products = engine.multiply(&cell).map_err(|error| error.to_string())?;
+                let rearranged = products.repacked;
+                work.record.kernels.extend(products::rate(&cell, shape, &products));
+                if !rearranged {
+                    break;
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -162,4 +245,8 @@ fn gpus(work: &mut Work<'_>) -> Result<(), String> {
         work.record.gpus = gpus()?;
     }
     Ok(())
+}
+
+fn stopped(stop: &AtomicBool) -> bool {
+    stop.load(Ordering::Relaxed)
 }

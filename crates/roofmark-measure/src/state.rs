@@ -9,6 +9,7 @@ mod power;
 pub mod trace;
 
 pub use linux::{EnergyMeter, StateMeter, busy_processors};
+pub(crate) use linux::{cache_size, processors};
 
 use roofmark_facts::records::Host;
 use roofmark_facts::units::Bytes;

@@ -6,7 +6,7 @@
 use roofmark_facts::load_record::{
     Api, Arrival, LoadCell, RequestRecord, ServerEngine, ServerFacts, TokenSource, Trouble,
 };
-use roofmark_facts::units::RequestsPerSecond;
+use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::Target;
@@ -180,6 +180,8 @@ fn run(target: &Target, arrival: Arrival, requests: u32, output: u32) -> LoadCel
         ignore_eos: true,
         shared_prefix: false,
         ratio: Ratio::default(),
+        turns: 1,
+        think: Duration::ZERO,
     };
     let timeouts = Timeouts {
         connect: Duration::from_secs(5),
@@ -290,6 +292,8 @@ fn a_stop_keeps_what_was_measured() {
         ignore_eos: true,
         shared_prefix: false,
         ratio: Ratio::default(),
+        turns: 1,
+        think: Duration::ZERO,
     };
     let watch = Watch::default();
     let cell = std::thread::scope(|scope| {
@@ -301,6 +305,68 @@ fn a_stop_keeps_what_was_measured() {
         cell.join().expect("no panic").expect("a cell")
     });
     assert!(cell.interrupted && cell.requests.iter().filter(|request| request.succeeded()).count() >= 3);
+}
+
+/// A complete response that would allow another request on its connection.
+fn whole_response() -> Vec<u8> {
+    let event = |data: &str| {
+        let event = format!("data: {data}\n\n");
+        format!("{:x}\r\n{event}\r\n", event.len())
+    };
+    let first = event(
+        r#"{"choices":[{"delta":{"content":" x"},"finish_reason":"length"}],"usage":{"prompt_tokens":64,"completion_tokens":1}}"#,
+    );
+    format!("{HEAD}{first}{}0\r\n\r\n", event("[DONE]")).into_bytes()
+}
+
+#[test]
+fn a_connection_that_closed_with_its_last_byte_is_not_used_again() {
+    let (target, _) = serve(Script { raw: Some(whole_response()), ..Script::default() });
+    let cell = run(&target, closed(1), 40, 1);
+    assert!(cell.requests.iter().all(RequestRecord::succeeded));
+    assert!(cell.ended < Seconds(5.0), "{:?}", cell.ended);
+}
+
+fn talk(concurrency: u32, requests: u32, turns: u32, think: Duration) -> Plan {
+    Plan {
+        arrival: closed(concurrency),
+        requests,
+        duration: None,
+        input: Lengths::Fixed(20),
+        output: Lengths::Fixed(4),
+        trace: Vec::new(),
+        seed: 1,
+        ignore_eos: true,
+        shared_prefix: false,
+        ratio: Ratio::default(),
+        turns,
+        think,
+    }
+}
+
+#[test]
+fn a_conversation_sends_its_history_and_waits_for_its_user() {
+    let (target, _) = serve(Script { chunks: 4, gap: Duration::from_millis(1), ..Script::default() });
+    let think = Duration::from_millis(30);
+    let plan = talk(2, 12, 3, think);
+    let cell = run_cell(&target, &server(), &plan, Timeouts::default(), &Watch::default()).expect("a cell");
+    assert!(cell.requests.iter().all(RequestRecord::succeeded) && cell.requests.len() == 12);
+    for number in 1..=4 {
+        let turns: Vec<&RequestRecord> = cell
+            .requests
+            .iter()
+            .filter(|request| request.turn.is_some_and(|(talk, _)| talk == number))
+            .collect();
+        assert_eq!(turns.iter().map(|turn| turn.turn.expect("a turn").1).collect::<Vec<_>>(), [1, 2, 3]);
+        for pair in turns.windows(2) {
+            let pause = pair[1].scheduled - pair[0].ended;
+            assert!((pause.get() - 0.03).abs() < 1e-6, "{pause:?}");
+            assert!(pair[1].sent >= pair[1].scheduled);
+            assert_eq!(pair[1].prompt_nominal, 0);
+        }
+    }
+    let together = |at: Seconds| cell.requests.iter().filter(|r| r.sent <= at && r.ended > at).count();
+    assert!(cell.requests.iter().all(|request| together(request.sent) <= 2));
 }
 
 /// Errors of ttft (ms, p50 and p99) and of tpot (relative, worst), and the client's share of a core.

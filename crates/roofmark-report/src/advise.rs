@@ -301,10 +301,9 @@ fn way(ways: &Ways, answer: &TargetAnswer) -> String {
     text += &labelled("  quantization  ", &quant, 16);
     let speculation = match ways.accepted {
         Some(accepted) if accepted <= 1.0 => "not needed".into(),
-        Some(accepted) => format!(
-            "accepted length {} (a draft's own time left aside); plain text reaches 1.5 to 3.5",
-            significant(accepted, 3)
-        ),
+        Some(accepted) => {
+            format!("accepted length {} (a draft's own time left aside)", significant(accepted, 3))
+        }
         None => "the model does not fit".into(),
     };
     text += &labelled("  speculation   ", &speculation, 16);

@@ -389,6 +389,7 @@ mod tests {
             time: Seconds(4.0),
             steps: vec![],
             roof: None,
+            sentinel: None,
             energy: None,
             state: State::default(),
             finite: true,

@@ -105,9 +105,42 @@ pub fn html(checked: &Checked, title: &str) -> String {
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     let _ = write!(page, "<title>{}</title>\n<style>{STYLE}</style></head><body>\n", escaped(title));
     let _ = writeln!(page, "<h1>{}</h1>\n<p>{}</p>", escaped(title), escaped(&summary(checked)));
+    page += &sections(checked);
+    page += "</body></html>\n";
+    page
+}
+
+/// The same without a page around it: a summary, the marked text, the verdicts. Everything from outside is escaped.
+#[must_use]
+pub fn fragment(checked: &Checked) -> String {
+    format!("<p class=\"summary\">{}</p>\n{}", escaped(&summary(checked)), sections(checked))
+}
+
+fn sections(checked: &Checked) -> String {
+    let mut page = LEGEND.to_owned();
     page += "<h2>The text</h2>\n<pre>";
     page += &marked(checked);
-    page += "</pre>\n<h2>Claims</h2>\n<ol>\n";
+    page += "</pre>\n";
+    if !checked.claims.is_empty() {
+        page += "<h2>Claims</h2>\n<ol>\n";
+        page += &claim_items(checked);
+        page += "</ol>\n";
+    }
+    if !checked.findings.is_empty() {
+        page += "<h2>Other statements</h2>\n<ul>\n";
+        page += &finding_items(checked);
+        page += "</ul>\n";
+    }
+    page
+}
+
+/// What the colours mean.
+const LEGEND: &str = "<p class=\"legend\"><mark class=\"impossible\">impossible</mark> <mark class=\"implausible\">implausible</mark> \
+<mark class=\"underspecified\">underspecified</mark> <mark class=\"slow\">slow</mark> <mark class=\"consistent\">consistent</mark> \
+<mark class=\"finding\">other statement</mark></p>\n";
+
+fn claim_items(checked: &Checked) -> String {
+    let mut page = String::new();
     for (at, judged) in checked.claims.iter().enumerate() {
         let _ = writeln!(
             page,
@@ -120,7 +153,11 @@ pub fn html(checked: &Checked, title: &str) -> String {
         list(&mut page, &details(judged));
         page += "</li>\n";
     }
-    page += "</ol>\n<h2>Other statements</h2>\n<ul>\n";
+    page
+}
+
+fn finding_items(checked: &Checked) -> String {
+    let mut page = String::new();
     for (at, finding) in checked.findings.iter().enumerate() {
         let _ = writeln!(
             page,
@@ -130,7 +167,6 @@ pub fn html(checked: &Checked, title: &str) -> String {
             escaped(&finding.line)
         );
     }
-    page += "</ul>\n</body></html>\n";
     page
 }
 
@@ -139,8 +175,10 @@ pre{white-space:pre-wrap;font:inherit;background:#f6f6f4;padding:1rem}\
 mark{padding:0 .15em;color:inherit;text-decoration:underline}\
 mark.impossible{background:#ffc9c4}mark.implausible{background:#ffe2b8}mark.underspecified{background:#fff3a8}\
 mark.slow{background:#d6e4ff}mark.consistent{background:#cdebc9}mark.finding{background:#e8dcff}\
-li{margin:.6rem 0}li.impossible b{color:#a3170b}a{color:inherit}\
-@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#222}mark{color:#111}li.impossible b{color:#ff8f85}}";
+h1{font-size:1.6rem;line-height:1.25}h1,pre,li{overflow-wrap:anywhere}ol,ul{padding-left:1.6rem}ul ul,ol ul{padding-left:1rem}\
+li{margin:.6rem 0}li li{margin:.25rem 0}li.impossible b{color:#a3170b}li.implausible b{color:#8a4b00}a{color:inherit}\
+.legend mark{text-decoration:none;padding:.1em .4em;line-height:1.9;white-space:nowrap}\
+@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#222}mark{color:#111}li.impossible b{color:#ff8f85}li.implausible b{color:#ffc27a}}";
 
 fn list(page: &mut String, items: &[String]) {
     if items.is_empty() {
@@ -208,10 +246,16 @@ fn summary(checked: &Checked) -> String {
     if claims == 0 && checked.findings.is_empty() {
         return "No claim about the speed of local inference was found.".into();
     }
+    let some = |name: &str| match count(&|judged| class(judged) == name) {
+        0 => String::new(),
+        many => format!(", {many} {name}"),
+    };
     format!(
-        "{claims} {} found: {impossible} impossible, {} underspecified, {} consistent; {wrong} other {} not hold.",
+        "{claims} {} found: {impossible} impossible{}, {} underspecified{}, {} consistent; {wrong} other {} not hold.",
         if claims == 1 { "claim" } else { "claims" },
+        some("implausible"),
         count(&|judged| class(judged) == "underspecified"),
+        some("slow"),
         count(&|judged| class(judged) == "consistent"),
         if wrong == 1 { "statement does" } else { "statements do" },
     )

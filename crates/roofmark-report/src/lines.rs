@@ -6,7 +6,8 @@ use textwrap::{Options, WordSplitter};
 const WIDTH: usize = 80;
 
 /// A label and a text that wraps under itself from column `indent`, ending in a newline.
-pub(crate) fn labelled(label: &str, text: &str, indent: usize) -> String {
+#[must_use]
+pub fn labelled(label: &str, text: &str, indent: usize) -> String {
     let start = format!("{label:<indent$}");
     let hanging = " ".repeat(indent);
     let options = Options::new(WIDTH)
@@ -17,7 +18,8 @@ pub(crate) fn labelled(label: &str, text: &str, indent: usize) -> String {
 }
 
 /// Columns padded to their widest cell, two blanks apart; `right` lists those aligned to the right.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
+#[must_use]
+pub fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
     let widths: Vec<usize> =
         (0..N).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
     let line = |row: &[String; N]| {

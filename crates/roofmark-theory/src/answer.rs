@@ -1,9 +1,10 @@
 //! The whole answer to one question: both phases, memory, spilling, several devices, speculation, waiting times.
 
 use crate::job::Job;
-use crate::memory::{Memory, memory};
+use crate::memory::held;
 use crate::predict::{Predictor, bound_workload, main_limit};
 use crate::resolve::Refusal;
+use roofmark_facts::answer::{Answer, Memory};
 use roofmark_facts::bounds;
 use roofmark_facts::machine::MachineKind;
 use roofmark_facts::prediction::{Interval, Limit, Part, Prediction};
@@ -41,25 +42,6 @@ pub enum Split {
     Pipeline,
 }
 
-/// The answer.
-#[derive(Clone, Debug, Serialize)]
-pub struct Answer {
-    /// Decoding. On a card that spills: layers that do not fit are computed by the host.
-    pub decode: Prediction,
-    /// Decoding on a card that spills when weights are streamed over the host link instead.
-    pub streamed: Option<Prediction>,
-    /// The prompt.
-    pub prefill: Prediction,
-    /// Memory needed and present.
-    pub memory: Memory,
-    /// From the request to the first token.
-    pub first_token: Seconds,
-    /// From the request to the end of an answer of 50 tokens.
-    pub answer_50: Seconds,
-    /// The same with 500 tokens.
-    pub answer_500: Seconds,
-}
-
 /// Share of a link's or host memory's bandwidth that streaming weights reaches.
 const LINK_EFFICIENCY: f64 = 0.9;
 /// Time of one hand-over between card and host.
@@ -78,8 +60,7 @@ const DRAFT_COST: f64 = 0.05;
 pub fn answer(predictor: &Predictor<'_>, ask: &Ask<'_>) -> Result<Answer, Refusal> {
     check(ask)?;
     let job = &ask.job;
-    let tokens = job.depth + ask.prompt + job.generated;
-    let memory = memory(job, tokens, ask.devices);
+    let memory = held(job, ask.prompt + job.generated, ask.devices);
     let no_bandwidth = || Refusal::NoBandwidth(job.machine.slug.clone());
     let mut decode = predictor.predict_unseen(job, None, 3).ok_or_else(no_bandwidth)?;
     let mut prefill =
@@ -124,8 +105,8 @@ fn check(ask: &Ask<'_>) -> Result<(), Refusal> {
     if ask.link.is_some() && ask.devices < 2 {
         return refuse("a link needs several machines".to_owned());
     }
-    if let (Some(context), true) = (job.profile.context, job.profile.context.is_some()) {
-        let tokens = job.depth + ask.prompt;
+    if let Some(context) = job.profile.context {
+        let tokens = job.deepest() + ask.prompt;
         if tokens > context as f64 {
             return refuse(format!(
                 "{tokens} tokens are more than the context of {context} that the model has"

@@ -4,6 +4,7 @@ use crate::model::machine_group;
 use crate::predict::{Predictor, Unseen};
 use crate::resolve::{self, Profiles};
 use roofmark_facts::catalog::Catalog;
+use roofmark_facts::evaluation::{Baseline, Evaluation, Grades, Refused, Summary, Worst};
 use roofmark_facts::evidence::{self, MeasuredPhase, Measurement, Speculation};
 use roofmark_facts::units::{Bytes, TokensPerSecond};
 use serde::{Deserialize, Serialize};
@@ -235,27 +236,6 @@ fn grade(
     }
 }
 
-/// How well rows of one kind were predicted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Summary {
-    /// Rows of the kind.
-    pub rows: usize,
-    /// Predicted ones.
-    pub predicted: usize,
-    /// Share of rows with a stated quantization that were predicted.
-    pub answered: f64,
-    /// Median of |predicted / measured − 1|.
-    pub median_error: f64,
-    /// 90th percentile of it.
-    pub p90_error: f64,
-    /// Median of predicted / measured − 1.
-    pub bias: f64,
-    /// Share of rows inside the 90 % interval.
-    pub coverage: f64,
-    /// Rows above the ceiling.
-    pub above_ceiling: usize,
-}
-
 /// Summarises the rows that `keep` picks; exempt ones are not graded.
 #[must_use]
 pub fn summarise(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Summary {
@@ -287,32 +267,83 @@ pub fn summarise(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Summary {
     }
 }
 
-/// Errors of a baseline on the rows that `keep` picks: rows, median, 90th percentile, bias.
+/// Errors of the estimates of `name` on the rows that `keep` picks.
 #[must_use]
-pub fn baseline_errors(
-    rows: &[Graded],
-    name: &str,
-    keep: impl Fn(&Graded) -> bool,
-) -> (usize, f64, f64, f64) {
-    let picked = rows.iter().filter(|row| !row.exempt && row.row.predicted.is_some() && keep(row));
+pub fn baseline(rows: &[Graded], name: &str, keep: impl Fn(&Graded) -> bool) -> Baseline {
     let estimate =
         |row: &Graded| row.baselines.iter().find(|(known, _)| *known == name).map(|(_, rate)| *rate);
-    let ratios: Vec<f64> = picked.filter_map(|row| Some(estimate(row)? / row.measured - 1.0)).collect();
-    let errors: Vec<f64> = ratios.iter().map(|ratio| ratio.abs()).collect();
-    (ratios.len(), percentile(&errors, 0.5), percentile(&errors, 0.9), percentile(&ratios, 0.5))
+    let picked = rows.iter().filter(|row| !row.exempt && keep(row));
+    let both =
+        picked.filter_map(|row| Some([estimate(row)?, row.row.predicted?].map(|rate| rate / row.measured)));
+    let ratios: Vec<[f64; 2]> = both.collect();
+    let errors = |index: usize| ratios.iter().map(|pair| (pair[index] - 1.0).abs()).collect::<Vec<_>>();
+    let signed: Vec<f64> = ratios.iter().map(|pair| pair[0] - 1.0).collect();
+    Baseline {
+        name: name.to_owned(),
+        rows: ratios.len(),
+        median_error: percentile(&errors(0), 0.5),
+        p90_error: percentile(&errors(0), 0.9),
+        bias: percentile(&signed, 0.5),
+        own_median_error: percentile(&errors(1), 0.5),
+    }
 }
 
-/// Reasons of refusal with their counts, most frequent first.
+/// Groups of machines that accuracy is stated for.
+pub const GROUPS: [&str; 5] = ["DGX Spark", "Strix Halo", "Apple M-series", "GeForce", "other"];
+
+/// The grades of `rows` with the `worst` of them.
 #[must_use]
-pub fn refusals(rows: &[Graded]) -> Vec<(String, usize)> {
+pub fn evaluation(rows: &[Graded], worst: usize) -> Evaluation {
+    let phase = |phase| grades(rows, |row| row.phase == phase);
+    Evaluation {
+        decode: phase(MeasuredPhase::Decode),
+        decode_batched: phase(MeasuredPhase::DecodeBatched),
+        prefill: phase(MeasuredPhase::Prefill),
+        all: Grades { baselines: Vec::new(), ..grades(rows, |_| true) },
+        refused: refusals(rows),
+        worst: worst_rows(rows, worst),
+    }
+}
+
+fn grades(rows: &[Graded], keep: impl Fn(&Graded) -> bool) -> Grades {
+    let of = |group: &str| (group.to_owned(), summarise(rows, |row| row.group == group && keep(row)));
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().flat_map(|row| &row.baselines) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    let baselines = names.into_iter().map(|name| baseline(rows, name, &keep));
+    Grades {
+        summary: summarise(rows, &keep),
+        machines: GROUPS.map(of).into(),
+        baselines: baselines.filter(|found| found.rows > 0).collect(),
+    }
+}
+
+fn worst_rows(rows: &[Graded], count: usize) -> Vec<Worst> {
+    let error = |row: &Worst| (row.predicted / row.measured).ln().abs();
+    let graded = rows.iter().filter(|row| !row.exempt);
+    let worst = graded.filter_map(|row| {
+        let (id, what) = (row.row.id.clone(), row.what.clone());
+        Some(Worst { id, what, predicted: row.row.predicted?, measured: row.measured })
+    });
+    let mut worst: Vec<Worst> = worst.collect();
+    worst.sort_by(|left, right| error(right).total_cmp(&error(left)));
+    worst.truncate(count);
+    worst
+}
+
+/// Reasons of refusal, most frequent first.
+fn refusals(rows: &[Graded]) -> Vec<Refused> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for reason in rows.iter().filter_map(|row| row.row.refused.as_deref()) {
         *counts.entry(reason).or_default() += 1;
     }
-    let mut counts: Vec<(String, usize)> =
-        counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
-    counts.sort_by_key(|entry| std::cmp::Reverse(entry.1));
-    counts
+    let refused = counts.into_iter().map(|(reason, rows)| Refused { reason: reason.to_owned(), rows });
+    let mut refused: Vec<Refused> = refused.collect();
+    refused.sort_by_key(|entry| std::cmp::Reverse(entry.rows));
+    refused
 }
 
 /// The `share` quantile by the nearest rank; 0 for nothing.

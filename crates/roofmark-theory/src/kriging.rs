@@ -54,6 +54,9 @@ pub struct Posterior {
     gain: Vec<f32>,
 }
 
+/// A point's covariances with the inducing points, times the gain of a posterior.
+pub struct Footing(Vec<f64>);
+
 /// Added to the diagonal of the prior so that it can be factored.
 const JITTER: f64 = 1e-6;
 
@@ -137,6 +140,22 @@ impl Kriging {
         let reduction = quadratic(&posterior.gain, &row);
         let variance = (self.kernel.covariance(point, point) - reduction).max(1e-6);
         Estimate { mean, variance }
+    }
+
+    /// How `point` stands to the inducing points under `posterior`; see [`Self::left_over`].
+    #[must_use]
+    pub fn footing(&self, posterior: &Posterior, point: &Point) -> Footing {
+        let row: Vec<f32> =
+            self.inducing.iter().map(|other| self.kernel.covariance(point, other) as f32).collect();
+        Footing(posterior.gain.chunks_exact(row.len()).map(|gain| dot(gain, &row)).collect())
+    }
+
+    /// Covariance of the corrections at `point` and at the point of `footing`, given the rows of its posterior.
+    #[must_use]
+    pub fn left_over(&self, point: &Point, other: &Point, footing: &Footing) -> f64 {
+        let explained =
+            self.inducing.iter().zip(&footing.0).map(|(at, gain)| self.kernel.covariance(point, at) * gain);
+        self.kernel.covariance(point, other) - explained.sum::<f64>()
     }
 
     /// The kernel.

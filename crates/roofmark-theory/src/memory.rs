@@ -1,43 +1,10 @@
 //! What a model needs and what a machine has: limits of unified memory, cards that spill, the longest context.
 
 use crate::job::Job;
+use roofmark_facts::answer::Memory;
 use roofmark_facts::bounds::BUFFERS;
 use roofmark_facts::machine::{Machine, MachineKind};
 use roofmark_facts::units::Bytes;
-use serde::Serialize;
-
-/// Memory of one configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Memory {
-    /// All weights.
-    pub weights: Bytes,
-    /// Cache and state of all sequences at the end of the workload.
-    pub cache: Bytes,
-    /// Working buffers.
-    pub buffers: Bytes,
-    /// What the GPU may use, over all devices; `None` where the size of the memory is unknown.
-    pub usable: Option<Bytes>,
-}
-
-impl Memory {
-    /// Everything together.
-    #[must_use]
-    pub fn needed(&self) -> Bytes {
-        self.weights + self.cache + self.buffers
-    }
-
-    /// What does not fit; zero where it fits or the memory is unknown.
-    #[must_use]
-    pub fn short_by(&self) -> Bytes {
-        self.usable.map_or(Bytes(0.0), |usable| (self.needed() - usable).max(Bytes(0.0)))
-    }
-
-    /// Whether everything fits (unknown memory counts as enough).
-    #[must_use]
-    pub fn fits(&self) -> bool {
-        self.short_by().get() <= 0.0
-    }
-}
 
 /// Memory of `job` when each sequence holds `tokens` tokens, on `devices` of the machine.
 #[must_use]
@@ -46,6 +13,25 @@ pub fn memory(job: &Job<'_>, tokens: f64, devices: u32) -> Memory {
     let buffers = BUFFERS * f64::from(devices);
     let usable = usable(job.machine).map(|usable| usable * f64::from(devices));
     Memory { weights: job.profile.tensor_bytes, cache: each * job.batch, buffers, usable }
+}
+
+/// Memory of `job` when each sequence has grown by `beyond` tokens from its own depth, on `devices` of the machine.
+#[must_use]
+pub fn held(job: &Job<'_>, beyond: f64, devices: u32) -> Memory {
+    let cache = |depth: f64| job.profile.cache_bytes(depth + beyond, job.cache_element).get();
+    let caches: f64 = job.each_depth().map(cache).sum();
+    let equal = memory(job, 0.0, devices);
+    Memory { cache: Bytes(caches) + job.profile.state_bytes * job.batch, ..equal }
+}
+
+/// Sequences of `tokens` tokens that fit beside the weights, on `devices` of the machine; `None` where the size of the
+/// memory is unknown or a sequence takes none.
+#[must_use]
+pub fn most_sequences(job: &Job<'_>, tokens: f64, devices: u32) -> Option<f64> {
+    let one = memory(&job.batched(1.0), tokens, devices);
+    let room = one.usable? - one.weights - one.buffers;
+    let most = (room / one.cache).floor();
+    most.is_finite().then_some(most.max(0.0))
 }
 
 /// Memory that a GPU may use by default.

@@ -3,6 +3,7 @@
 use crate::job::Job;
 use crate::kernel::{Kernel, Kind};
 use crate::kriging::{Estimate, Kriging, Posterior, Sample};
+use crate::own::{self, MOST_ROWS, Own, OwnRow};
 use crate::physics::{self, DECODE_NUMBERS, PREFILL_NUMBERS};
 use crate::point::{Point, level, point};
 use crate::table::{Factors, PhaseTable};
@@ -66,6 +67,7 @@ pub struct PhaseModel {
     sources: HashMap<String, usize>,
     groups: [HashSet<u32>; 3],
     factors: BTreeMap<String, Factors>,
+    own: Option<Own>,
 }
 
 /// Mean, spread and shape of one prediction in log seconds.
@@ -108,7 +110,22 @@ impl PhaseModel {
             sources,
             groups,
             factors: table.factors.clone(),
+            own: None,
         })
+    }
+
+    /// Conditions on own rows of `machine` too: each with its place in the evidence. Rows of another phase are passed over.
+    pub fn learn<'a>(&mut self, machine: &str, rows: impl Iterator<Item = (usize, &'a OwnRow<'a>)>) {
+        let placed =
+            rows.filter(|(_, row)| kind(row.evidence.job.phase) == self.kind).filter_map(|(place, row)| {
+                let point = point(&row.evidence.job, &physics::parts(&row.evidence.job, &self.theta)?);
+                let deviation = row.evidence.log_seconds() - point.log_seconds;
+                Some((place, point, deviation, row.spread))
+            });
+        let placed: Vec<_> = placed.take(MOST_ROWS).collect();
+        if !placed.is_empty() {
+            self.own = Own::new(machine, &self.kriging, &self.everything, placed);
+        }
     }
 
     /// The posterior that has not seen the sources named.
@@ -124,9 +141,13 @@ impl PhaseModel {
     pub fn predict(&self, job: &Job<'_>, posterior: Option<&Posterior>) -> Option<Corrected> {
         let parts = physics::parts(job, &self.theta)?;
         let point = point(job, &parts);
-        let Estimate { mean, variance } =
-            self.kriging.estimate(posterior.unwrap_or(&self.everything), &point);
-        let noise = self.kriging.kernel().observation_variance(&point);
+        let base = self.kriging.estimate(posterior.unwrap_or(&self.everything), &point);
+        let kernel = self.kriging.kernel();
+        let own = self.own.as_ref().filter(|own| posterior.is_none() && own.is_of(job));
+        let (Estimate { mean, variance }, noise) = match own {
+            Some(own) => (own.refine(&self.kriging, &point, base), kernel.row_variance(&point)),
+            None => (base, kernel.observation_variance(&point)),
+        };
         let factor = mean.exp();
         let parts = parts.into_iter().map(|part| Part { time: part.time * factor, ..part }).collect();
         Some(Corrected {
@@ -137,6 +158,12 @@ impl PhaseModel {
         })
     }
 
+    /// Time of a decode step's arithmetic over that of reading its weights.
+    #[must_use]
+    pub fn arithmetic_over_reading(&self, job: &Job<'_>) -> Option<f64> {
+        physics::arithmetic_over_reading(job, &self.theta)
+    }
+
     /// How many deviations an interval spans.
     #[must_use]
     pub fn factors(&self, machine: &Machine, phase: MeasuredPhase) -> Factors {
@@ -144,10 +171,14 @@ impl PhaseModel {
         self.factors.get(&group_name(machine, phase)).copied().unwrap_or(default)
     }
 
-    /// What the prediction at `point` rests on.
+    /// What the prediction of `job` at `point` rests on.
     #[must_use]
-    pub fn tier(&self, point: &Point) -> Tier {
-        let known = |slot: usize, name: &str| self.groups[slot].contains(&point.groups[level(name)]);
+    pub fn tier(&self, job: &Job<'_>, point: &Point) -> Tier {
+        let own = self.own.as_ref().filter(|own| own.is_of(job));
+        let known = |slot: usize, name: &str| {
+            let group = point.groups[level(name)];
+            self.groups[slot].contains(&group) || own.is_some_and(|own| own.holds(level(name), group))
+        };
         match () {
             () if known(0, "cell") => Tier::Exact,
             () if known(1, "chip") => Tier::Machine,
@@ -156,19 +187,23 @@ impl PhaseModel {
         }
     }
 
-    /// Indices into the evidence of the `count` rows that correlate most with `point`, with their correlation.
+    /// Indices into the evidence of the `count` rows that correlate most with `job` at `point`, with their
+    /// correlation. Where own rows count, it is that of the conditions too, which only own rows share.
     #[must_use]
-    pub fn nearest(&self, point: &Point, count: usize) -> Vec<(usize, f64)> {
+    pub fn nearest(&self, job: &Job<'_>, point: &Point, count: usize) -> Vec<(usize, f64)> {
         let kernel = self.kriging.kernel();
-        let own = kernel.covariance(point, point);
-        let mut scored: Vec<(usize, f64)> = self
-            .samples
-            .iter()
-            .map(|(index, sample)| {
-                let other = kernel.covariance(&sample.point, &sample.point);
-                (*index, kernel.covariance(point, &sample.point) / (own * other).sqrt())
-            })
-            .collect();
+        let own = self.own.as_ref().filter(|own| own.is_of(job));
+        let variance = |at: &Point| match own {
+            Some(_) => own::variance(&self.kriging, at),
+            None => kernel.covariance(at, at),
+        };
+        let here = variance(point);
+        let others = self.samples.iter().map(|(index, sample)| {
+            let both = kernel.covariance(point, &sample.point);
+            (*index, both / (here * variance(&sample.point)).sqrt())
+        });
+        let mut scored: Vec<(usize, f64)> = others.collect();
+        scored.extend(own.into_iter().flat_map(|own| own.correlations(&self.kriging, point)));
         scored.sort_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
         scored.truncate(count);
         scored

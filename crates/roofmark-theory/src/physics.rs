@@ -120,8 +120,14 @@ pub fn expert_bytes(job: &Job<'_>, tokens: f64) -> f64 {
 #[must_use]
 pub fn cache_bytes(job: &Job<'_>) -> f64 {
     let state = 2.0 * job.profile.state_bytes.get();
-    let sequences = if job.one_sequence { 1.0 } else { job.batch };
-    sequences * (job.profile.cache_bytes(job.mean_depth(), job.cache_element).get() + state)
+    let cached = |depth: f64| job.profile.cache_bytes(depth, job.cache_element).get() + state;
+    if job.one_sequence {
+        return cached(job.mean_depth());
+    }
+    if job.depths.is_empty() {
+        return job.batch * cached(job.mean_depth());
+    }
+    job.depths.iter().map(|depth| cached(depth + job.generated / 2.0)).sum()
 }
 
 /// Time of one step or prompt by what it is spent on, with the numbers `theta` (logarithms); `None` where the
@@ -150,10 +156,8 @@ fn decode(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part>
         + f64::from(profile.layers) * number[1]
         + expert_layers(job) * number[2]
         + recurrent_layers(job) * number[3];
-    let weights = profile.fixed_bytes.get() / (bandwidth * number[4]);
-    let experts = expert_bytes(job, job.batch) / (bandwidth * number[5]);
+    let [weights, experts, arithmetic] = reading_and_arithmetic(job, number, bandwidth, peak);
     let cache = cache_bytes(job) / (bandwidth * number[6]);
-    let arithmetic = profile.flop_per_token().get() * job.batch / (peak * number[7]);
     let memory = weights + experts;
     vec![
         part(Limit::Overhead, overhead),
@@ -163,6 +167,25 @@ fn decode(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part>
         part(Limit::Compute, soft_max(memory, arithmetic) - memory),
         part(Limit::Serving, number[8] * serving(job, peak)),
     ]
+}
+
+/// Seconds that a decode step spends on shared weights, on experts and on arithmetic, each by itself.
+fn reading_and_arithmetic(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> [f64; 3] {
+    [
+        job.profile.fixed_bytes.get() / (bandwidth * number[4]),
+        expert_bytes(job, job.batch) / (bandwidth * number[5]),
+        job.profile.flop_per_token().get() * job.batch / (peak * number[7]),
+    ]
+}
+
+/// Time of the arithmetic of a decode step over the time of reading its weights; 1 at the knee. `None` where the
+/// machine's bandwidth is unknown.
+#[must_use]
+pub fn arithmetic_over_reading(job: &Job<'_>, theta: &[f64]) -> Option<f64> {
+    let number: Vec<f64> = theta.iter().map(|value| value.exp()).collect();
+    let peak = peak(job.machine)? * f64::from(job.devices);
+    let [weights, experts, arithmetic] = reading_and_arithmetic(job, &number, bandwidth(job)?, peak);
+    Some(arithmetic / (weights + experts))
 }
 
 /// Arithmetic of the other sequences' prompts, spread over the generated tokens: a server that takes in new requests
@@ -194,7 +217,7 @@ fn prefill(job: &Job<'_>, number: &[f64], bandwidth: f64, peak: f64) -> Vec<Part
     vec![
         part(Limit::Overhead, overhead),
         part(Limit::Compute, dense),
-        part(Limit::Experts, experts),
+        part(Limit::ExpertCompute, experts),
         part(Limit::Attention, attention),
         part(Limit::Weights, soft_max(arithmetic, memory) - arithmetic),
     ]

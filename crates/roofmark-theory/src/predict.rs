@@ -5,13 +5,15 @@ use crate::job::Job;
 use crate::kernel::Kind;
 use crate::kriging::Posterior;
 use crate::model::{Corrected, Evidence, PhaseModel, kind, tokens};
+use crate::own::OwnRow;
 use crate::table::Table;
+use roofmark_facts::answer::Place;
 use roofmark_facts::bounds::{self, Phase, Workload};
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::evidence::{MeasuredPhase, Measurement, measurements};
 use roofmark_facts::prediction::{Interval, Limit, Neighbour, Part, Prediction, Tier};
 use roofmark_facts::quant::Quant;
-use roofmark_facts::units::{Bytes, Seconds, TokensPerSecond, significant};
+use roofmark_facts::units::{Bytes, Seconds, TokensPerSecond};
 use std::sync::LazyLock;
 
 /// The calibrated predictor with the evidence it was conditioned on.
@@ -43,8 +45,6 @@ impl Predictor<'static> {
 
 impl<'a> Predictor<'a> {
     /// Conditions `table` on `rows`; `None` where the table is not of this build's form.
-    ///
-    /// Rows of the user's own runs, added to `rows` with a source of their own, refine the machine they were taken on.
     #[must_use]
     pub fn new(catalog: &'a Catalog, rows: &[Measurement], table: &Table) -> Option<Self> {
         let evidence = calibrate::evidence(catalog, rows);
@@ -55,6 +55,17 @@ impl<'a> Predictor<'a> {
         });
         let (decode, prefill) = (decode?, prefill?);
         Some(Self { evidence, decode, prefill })
+    }
+
+    /// The predictor with the user's own rows of `machine` learned, the newest first; see [`crate::own`].
+    #[must_use]
+    pub fn with_own(mut self, machine: &str, rows: Vec<OwnRow<'a>>) -> Self {
+        let first = self.evidence.len();
+        for model in [&mut self.decode, &mut self.prefill] {
+            model.learn(machine, rows.iter().enumerate().map(|(index, row)| (first + index, row)));
+        }
+        self.evidence.extend(rows.into_iter().map(|row| row.evidence));
+        self
     }
 
     fn model(&self, phase: MeasuredPhase) -> &PhaseModel {
@@ -92,7 +103,7 @@ impl<'a> Predictor<'a> {
         });
         let found = model.predict(job, posterior)?;
         let mut prediction = self.record(job, &found);
-        let nearest = model.nearest(&found.point, if neighbours == 0 { 0 } else { neighbours });
+        let nearest = if neighbours == 0 { Vec::new() } else { model.nearest(job, &found.point, neighbours) };
         prediction.nearest =
             nearest.into_iter().map(|(index, weight)| self.neighbour(index, weight)).collect();
         Some(prediction)
@@ -116,7 +127,7 @@ impl<'a> Predictor<'a> {
             interval90: interval(factors.nine_of_ten),
             interval95: interval(factors.nineteen_of_twenty),
             ceiling,
-            tier: model.tier(&found.point),
+            tier: model.tier(job, &found.point),
             limit: main_limit(&parts),
             breakdown: parts,
             step: Seconds(seconds),
@@ -130,8 +141,8 @@ impl<'a> Predictor<'a> {
         let row = &self.evidence[index];
         let job = &row.job;
         let workload = match job.phase {
-            MeasuredPhase::Prefill => format!("prompt {}", significant(job.prompt, 4)),
-            MeasuredPhase::Decode => format!("depth {}", significant(job.depth, 4)),
+            MeasuredPhase::Prefill => format!("prompt {:.0}", job.prompt),
+            MeasuredPhase::Decode => format!("depth {:.0}", job.depth),
             MeasuredPhase::DecodeBatched => format!("{} sequences", job.batch),
         };
         let what = format!(
@@ -148,6 +159,12 @@ impl<'a> Predictor<'a> {
             source: row.source.clone(),
             weight,
         }
+    }
+
+    /// Time of a decode step's arithmetic over that of reading its weights: the knee of the batch is where it is 1.
+    #[must_use]
+    pub fn arithmetic_over_reading(&self, job: &Job<'_>) -> Option<f64> {
+        self.decode.arithmetic_over_reading(job)
     }
 
     /// Strongest tier that the evidence reaches for `job`.
@@ -188,6 +205,15 @@ pub fn bound_workload(job: &Job<'_>) -> Workload {
         cache_element_bytes: job.cache_element,
         accepted: if job.one_sequence { job.batch } else { 1.0 },
     }
+}
+
+/// Where the step of `job` stands on a roofline; `None` where it reads or computes nothing.
+#[must_use]
+pub fn place(job: &Job<'_>) -> Option<Place> {
+    let bound = bounds::bound(job.machine, &job.profile, &bound_workload(job), Bytes(0.0));
+    let (flop, traffic) = (bound.step.flop.get(), bound.step.traffic().get());
+    (flop > 0.0 && traffic > 0.0)
+        .then(|| Place { flop_per_byte: flop / traffic, flop_per_token: flop / bound.step.tokens })
 }
 
 fn traffic(job: &Job<'_>) -> Bytes {

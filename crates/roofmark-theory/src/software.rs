@@ -94,6 +94,18 @@ impl Engine {
         matches!(self, Self::Vllm | Self::Sglang | Self::TensorRt)
     }
 
+    /// Whether the engine runs on `backend`, as far as anything was measured.
+    #[must_use]
+    pub fn has(self, backend: Backend) -> bool {
+        match self {
+            Self::Mlx => matches!(backend, Backend::Mlx | Backend::Metal),
+            Self::TensorRt => backend == Backend::Cuda,
+            Self::Vllm | Self::Sglang => backend != Backend::Mlx && backend != Backend::Vulkan,
+            Self::LlamaCpp => backend != Backend::Mlx,
+            _ => true,
+        }
+    }
+
     /// Tokens of a prompt that are processed in one pass.
     #[must_use]
     pub fn chunk(self) -> f64 {

@@ -75,8 +75,10 @@ fn ten_thousand_predictions_take_less_than_a_second() {
     for job in jobs.iter().cycle().take(10_000) {
         assert!(predictor.predict(job).is_some());
     }
+    let took = start.elapsed();
+    eprintln!("10,000 predictions took {took:?}");
     let limit = if cfg!(debug_assertions) { 8.0 } else { 1.0 };
-    assert!(start.elapsed().as_secs_f64() < limit, "{:?}", start.elapsed());
+    assert!(took.as_secs_f64() < limit, "{took:?}");
 }
 
 static GRADED: LazyLock<Vec<Graded>> =

@@ -7,7 +7,9 @@
 pub mod check;
 pub mod load;
 pub mod reader;
+pub mod reconcile;
 pub mod referee;
 pub mod rows;
 pub mod slice;
 pub mod stats;
+pub mod sustain;

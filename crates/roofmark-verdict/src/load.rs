@@ -4,18 +4,21 @@ use crate::stats::{
     MANY, has_percentile, median, median_interval, median_interval_of_sorted, quantile_of_sorted, regress,
     sorted,
 };
+use roofmark_facts::doubt::DRIFT_FLAG;
 use roofmark_facts::load_doubt::{
     CLIENT_SHARE_VOID, LoadDoubt, OUTPUT_DRIFT_FLAG, PREFIX_HITS_VOID, PROMPT_DRIFT_VOID,
 };
 use roofmark_facts::load_record::{
-    Arrival, Latency, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
-    SteadyWindow, TokenSource, Trouble,
+    Arrival, Latency, LoadCell, LoadRow, LoadRun, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
+    Stage, SteadyWindow, TokenSource, Trouble,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond};
 use std::collections::BTreeMap;
 
 /// Seed of the bootstrap intervals.
 const SEED: u64 = 7;
+/// The server's counter may differ from the sum of its usage by this share, and one token a request.
+const COUNTS_TOLERANCE: f64 = 0.01;
 
 /// The row of a cell and the doubts that its requests raise.
 #[must_use]
@@ -57,6 +60,9 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
         prompt_tokens: mean(
             good.iter().filter_map(|request| request.prompt_tokens.map(|count| count as f64)),
         ),
+        cached_tokens: mean(
+            good.iter().filter_map(|request| request.cached_tokens.map(|count| count as f64)),
+        ),
         estimated: good.iter().any(|request| request.token_source > Some(TokenSource::Listed)),
         void: false,
         troubles: troubles(&cell.requests),
@@ -64,6 +70,47 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
     let doubts = doubts(cell, settings, server, &good, &row);
     row.void = doubts.iter().chain(&cell.doubts).any(LoadDoubt::voids);
     (row, doubts)
+}
+
+/// A row for each part of each cell, with its name.
+#[must_use]
+pub fn part_rows(run: &LoadRun) -> Vec<(String, LoadRow)> {
+    let of = |cell: &LoadCell| {
+        let named = |(name, part): (String, LoadCell)| {
+            let row = row(&part, &run.settings, &run.server).0;
+            (format!("{} {name}", cell.arrival.label()), row)
+        };
+        parts(cell).into_iter().map(named).collect::<Vec<_>>()
+    };
+    run.cells.iter().flat_map(of).collect()
+}
+
+/// The parts of a cell that are worth a row of their own: the stages of a load that changes, the turns of
+/// conversations. Each is a cell with the requests of that part.
+fn parts(cell: &LoadCell) -> Vec<(String, LoadCell)> {
+    if let Arrival::Stages { steps } = &cell.arrival {
+        return stages(cell, steps);
+    }
+    let last = cell.requests.iter().filter_map(|request| request.turn).map(|(_, turn)| turn).max();
+    let turn = |number: u32| {
+        let of = |request: &&RequestRecord| request.turn.is_some_and(|(_, turn)| turn == number);
+        let requests = cell.requests.iter().filter(of).cloned().collect();
+        (format!("turn {number}"), LoadCell { requests, ..cell.clone() })
+    };
+    (1..=last.unwrap_or(0)).map(turn).collect()
+}
+
+fn stages(cell: &LoadCell, steps: &[Stage]) -> Vec<(String, LoadCell)> {
+    let mut from = Seconds(0.0);
+    let stage = |step: &Stage| {
+        let to = from + step.length;
+        let within = |request: &&RequestRecord| request.scheduled >= from && request.scheduled < to;
+        let requests = cell.requests.iter().filter(within).cloned().collect();
+        from = to;
+        let arrival = Arrival::Poisson { rate: step.rate };
+        (arrival.label(), LoadCell { arrival, arrivals_end: to, requests, ..cell.clone() })
+    };
+    steps.iter().map(stage).collect()
 }
 
 /// Percentiles of a latency.
@@ -163,7 +210,7 @@ fn accepted_length(cell: &LoadCell, good: &[&RequestRecord]) -> Option<f64> {
     (output > accepted).then(|| output / (output - accepted))
 }
 
-fn meets(request: &RequestRecord, slos: &[Slo]) -> bool {
+pub(crate) fn meets(request: &RequestRecord, slos: &[Slo]) -> bool {
     slos.iter().all(|slo| {
         let found = match slo.metric {
             SloMetric::Ttft => request.ttft(),
@@ -184,7 +231,7 @@ fn mean_in_flight(cell: &LoadCell, window: SteadyWindow) -> f64 {
 }
 
 /// In-flight and ttft slopes both above zero at 95 %, or less than 95 % of the rate achieved.
-fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
+pub(crate) fn is_saturated(cell: &LoadCell, good: &[&RequestRecord]) -> bool {
     if !cell.arrival.is_open() || cell.requests.len() < 20 {
         return false;
     }
@@ -249,7 +296,8 @@ fn doubts(
         return vec![LoadDoubt::NoSuccess];
     }
     let mut found = Vec::new();
-    found.extend(client_doubts(cell));
+    found.extend(client_doubts(cell, settings));
+    found.extend(surrounding_doubts(cell, settings, good));
     found.extend(prompt_doubts(cell, settings, server, good));
     found.extend(output_doubts(good, row));
     if row.failed > 0 {
@@ -277,7 +325,7 @@ fn doubts(
     found
 }
 
-fn client_doubts(cell: &LoadCell) -> Vec<LoadDoubt> {
+fn client_doubts(cell: &LoadCell, settings: &LoadSettings) -> Vec<LoadDoubt> {
     let mut found = Vec::new();
     let lags: Vec<f64> = cell.requests.iter().map(|request| request.lag().get()).collect();
     let interval = cell.arrivals_end.get() / cell.requests.len().max(1) as f64;
@@ -287,9 +335,34 @@ fn client_doubts(cell: &LoadCell) -> Vec<LoadDoubt> {
     {
         found.push(LoadDoubt::ScheduleLag { p99: Seconds(p99), allowed });
     }
-    let share = cell.client.cpu.get() / cell.client.wall.get().max(1e-9);
+    let wall = cell.client.wall.get().max(1e-9);
+    let chunks: f64 = cell.requests.iter().map(|request| f64::from(request.chunks)).sum();
+    let expected = settings.self_test.map_or(0.0, |test| chunks / wall / test.chunks_per_cpu_second.max(1.0));
+    let share = expected.max(cell.client.cpu.get() / wall);
     if share > CLIENT_SHARE_VOID {
         found.push(LoadDoubt::ClientBusy { share });
+    }
+    found
+}
+
+/// What the machine, the server's counters and a known question say beside the requests.
+fn surrounding_doubts(cell: &LoadCell, settings: &LoadSettings, good: &[&RequestRecord]) -> Vec<LoadDoubt> {
+    let mut found = Vec::new();
+    if let Some((before, after)) = cell.client.sentinel_before.zip(cell.client.sentinel_after) {
+        let drift = (after / before - 1.0).abs();
+        if drift > DRIFT_FLAG {
+            found.push(LoadDoubt::SentinelDrift { drift });
+        }
+    }
+    if let Some(check) = settings.check.as_ref().filter(|check| !check.right) {
+        found.push(LoadDoubt::WrongAnswer { answer: check.answer.clone() });
+    }
+    let usage: f64 = good.iter().filter_map(|request| request.output_tokens).sum();
+    // Requests that failed may have been counted by the server.
+    if let Some(counter) = cell.counters.output_tokens.filter(|_| good.len() == cell.requests.len())
+        && (counter - usage).abs() > COUNTS_TOLERANCE * usage + good.len() as f64
+    {
+        found.push(LoadDoubt::CountsDisagree { usage, counter });
     }
     found
 }
@@ -301,7 +374,9 @@ fn prompt_doubts(
     good: &[&RequestRecord],
 ) -> Vec<LoadDoubt> {
     let mut found = Vec::new();
-    let counted: Vec<(f64, f64)> = good
+    // A later turn is as long as its history: no length was aimed at, and its history is in the cache by right.
+    let fresh: Vec<&RequestRecord> = good.iter().copied().filter(|request| !is_later_turn(request)).collect();
+    let counted: Vec<(f64, f64)> = fresh
         .iter()
         .filter_map(|request| Some((f64::from(request.prompt_nominal), request.prompt_tokens? as f64)))
         .collect();
@@ -309,21 +384,52 @@ fn prompt_doubts(
     let achieved = mean(counted.iter().map(|(_, counted)| *counted)).unwrap_or(0.0);
     if achieved < 0.8 * nominal {
         found.push(LoadDoubt::PromptCut { nominal, counted: achieved, context: server.context });
+    } else if let Some((nominal, counted)) = shortened_history(good) {
+        found.push(LoadDoubt::PromptCut { nominal, counted, context: server.context });
     } else if (achieved - nominal).abs() > PROMPT_DRIFT_VOID * nominal {
         found.push(LoadDoubt::PromptDrift { nominal, achieved });
     }
-    let cached: f64 = good.iter().filter_map(|request| request.cached_tokens).sum::<u64>() as f64;
+    let cached: f64 = fresh.iter().filter_map(|request| request.cached_tokens).sum::<u64>() as f64;
     let prompts: f64 = counted.iter().map(|(_, counted)| counted).sum();
     let by_counter = cell
         .counters
         .prefix_hits
         .zip(cell.counters.prefix_queries)
         .map(|(hits, queries)| hits / queries.max(1.0));
-    let share = by_counter.unwrap_or(0.0).max(cached / prompts.max(1.0));
+    let share =
+        by_counter.filter(|_| fresh.len() == good.len()).unwrap_or(0.0).max(cached / prompts.max(1.0));
     if share > PREFIX_HITS_VOID && !settings.shared_prefix {
-        found.push(LoadDoubt::PrefixHits { share });
+        let template = settings.template_tokens.unwrap_or(0.0);
+        let is_template =
+            |request: &&RequestRecord| request.cached_tokens.is_some_and(|cached| cached as f64 <= template);
+        let only_template = by_counter.is_none() && fresh.iter().all(is_template);
+        found.push(if only_template {
+            LoadDoubt::TemplateCached { share }
+        } else {
+            LoadDoubt::PrefixHits { share }
+        });
     }
     found
+}
+
+/// The request continues a conversation.
+fn is_later_turn(request: &RequestRecord) -> bool {
+    request.turn.is_some_and(|(_, turn)| turn > 1)
+}
+
+/// A turn whose prompt had fewer tokens than the prompt of the turn before: its history was cut.
+/// Returns the tokens of the turn before and of this one.
+fn shortened_history(good: &[&RequestRecord]) -> Option<(f64, f64)> {
+    let mut last: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+    for request in good {
+        let (Some((talk, turn)), Some(tokens)) = (request.turn, request.prompt_tokens) else { continue };
+        if let Some((_, before)) = last.insert(talk, (turn, tokens)).filter(|(earlier, _)| *earlier < turn)
+            && tokens < before
+        {
+            return Some((before as f64, tokens as f64));
+        }
+    }
+    None
 }
 
 fn output_doubts(good: &[&RequestRecord], row: &LoadRow) -> Vec<LoadDoubt> {
@@ -372,14 +478,145 @@ fn output_doubts(good: &[&RequestRecord], row: &LoadRow) -> Vec<LoadDoubt> {
     found
 }
 
+/// The knee of a sweep's closed loops.
+#[must_use]
+pub fn knee_of(rows: &[LoadRow]) -> Option<u32> {
+    let point = |row: &LoadRow| match row.arrival {
+        Arrival::Closed { concurrency } => Some((concurrency, row.output_throughput?)),
+        _ => None,
+    };
+    knee(&rows.iter().filter_map(point).collect::<Vec<_>>())
+}
+
 /// The knee of a concurrency curve: the last point from which more concurrency still bought at least
 /// half of its share in throughput.
 #[must_use]
 pub fn knee(points: &[(u32, TokensPerSecond)]) -> Option<u32> {
-    let gains = points.windows(2).take_while(|pair| {
+    let bought = points.windows(2).rposition(|pair| {
         let more = f64::from(pair[1].0) / f64::from(pair[0].0) - 1.0;
         pair[1].1 / pair[0].1 - 1.0 >= 0.5 * more
     });
-    let reached = gains.count();
-    (points.len() > 1).then(|| points[reached].0)
+    (points.len() > 1).then(|| points[bought.map_or(0, |pair| pair + 1)].0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roofmark_facts::load_record::{Api, ClientUse, ServerCounters, ServerEngine};
+
+    fn settings(template_tokens: Option<f64>) -> LoadSettings {
+        LoadSettings {
+            input_tokens: "100".into(),
+            output_tokens: "8".into(),
+            turns: 1,
+            think: Seconds(0.0),
+            ignore_eos: true,
+            shared_prefix: false,
+            seed: 1,
+            template_tokens,
+            slos: Vec::new(),
+            overhead: None,
+            check: None,
+            self_test: None,
+        }
+    }
+
+    fn server() -> ServerFacts {
+        ServerFacts {
+            engine: ServerEngine::MlxLm,
+            recognised_by: String::new(),
+            version: None,
+            model: "m".into(),
+            context: None,
+            slots: None,
+            api: Api::Chat,
+            tls: false,
+            loopback: true,
+        }
+    }
+
+    /// Requests of (turn, prompt tokens, cached tokens), one after the other.
+    fn cell(requests: &[(Option<(u32, u32)>, u64, u64)]) -> LoadCell {
+        let request = |(index, (turn, prompt, cached)): (usize, &(Option<(u32, u32)>, u64, u64))| {
+            let at = Seconds(index as f64);
+            RequestRecord {
+                scheduled: at,
+                sent: at,
+                first: Some(at + Seconds(0.1)),
+                last: Some(at + Seconds(0.5)),
+                ended: at + Seconds(0.5),
+                prompt_nominal: if turn.is_some_and(|(_, turn)| turn > 1) { 0 } else { 100 },
+                prompt_tokens: Some(*prompt),
+                cached_tokens: Some(*cached),
+                output_asked: 8,
+                output_tokens: Some(8.0),
+                token_source: Some(TokenSource::Server),
+                turn: *turn,
+                ..RequestRecord::default()
+            }
+        };
+        LoadCell {
+            arrival: Arrival::Closed { concurrency: 1 },
+            arrivals_end: Seconds(requests.len() as f64),
+            ended: Seconds(requests.len() as f64),
+            requests: requests.iter().enumerate().map(request).collect(),
+            client: ClientUse::default(),
+            counters: ServerCounters::default(),
+            interrupted: false,
+            doubts: Vec::new(),
+        }
+    }
+
+    /// Whether the row is void, and the doubts about its prompts.
+    fn judged(requests: &[(Option<(u32, u32)>, u64, u64)], template: Option<f64>) -> (bool, Vec<LoadDoubt>) {
+        let (row, doubts) = row(&cell(requests), &settings(template), &server());
+        let about_prompts = |doubt: &LoadDoubt| {
+            matches!(
+                doubt,
+                LoadDoubt::PrefixHits { .. } | LoadDoubt::TemplateCached { .. } | LoadDoubt::PromptCut { .. }
+            )
+        };
+        (row.void, doubts.into_iter().filter(about_prompts).collect())
+    }
+
+    #[test]
+    fn a_cached_template_is_said_and_a_cached_prompt_voids() {
+        let requests = [(None, 100, 24), (None, 100, 24)];
+        assert_eq!(judged(&requests, Some(37.0)), (false, vec![LoadDoubt::TemplateCached { share: 0.24 }]));
+        assert_eq!(judged(&requests, None), (true, vec![LoadDoubt::PrefixHits { share: 0.24 }]));
+        assert_eq!(
+            judged(&[(None, 100, 24), (None, 100, 80)], Some(37.0)),
+            (true, vec![LoadDoubt::PrefixHits { share: 0.52 }])
+        );
+    }
+
+    #[test]
+    fn a_conversation_may_have_its_own_history_cached_and_nothing_else() {
+        let first = (Some((1, 1)), 100, 0);
+        assert_eq!(judged(&[first, (Some((1, 2)), 220, 108)], None), (false, Vec::new()));
+        let (void, doubts) = judged(&[(Some((1, 1)), 100, 90), (Some((1, 2)), 220, 108)], None);
+        assert!(void && matches!(doubts[..], [LoadDoubt::PrefixHits { .. }]), "{doubts:?}");
+        let (void, doubts) = judged(&[first, (Some((1, 2)), 90, 0)], None);
+        assert!(void && matches!(doubts[..], [LoadDoubt::PromptCut { .. }]), "{doubts:?}");
+    }
+
+    #[test]
+    fn one_noisy_step_is_no_knee() {
+        let points = |rates: [f64; 5]| {
+            let at = [1, 2, 4, 8, 16].into_iter().zip(rates);
+            knee(&at.map(|(count, rate)| (count, TokensPerSecond(rate))).collect::<Vec<_>>())
+        };
+        assert_eq!(points([38.0, 54.0, 112.0, 177.0, 180.0]), Some(8));
+        assert_eq!(points([100.0, 110.0, 115.0, 116.0, 116.0]), Some(1));
+        assert_eq!(points([10.0, 20.0, 40.0, 80.0, 160.0]), Some(16));
+    }
+
+    #[test]
+    fn stages_are_parted_by_when_a_request_was_due() {
+        let stage = |rate: f64, length: f64| Stage { rate: RequestsPerSecond(rate), length: Seconds(length) };
+        let steps = vec![stage(1.0, 3.0), stage(1.0, 2.0)];
+        let cell = LoadCell { arrival: Arrival::Stages { steps }, ..cell(&[(None, 100, 0); 5]) };
+        let counts: Vec<usize> = parts(&cell).iter().map(|(_, part)| part.requests.len()).collect();
+        assert_eq!(counts, [3, 2]);
+    }
 }

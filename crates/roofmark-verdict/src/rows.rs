@@ -131,7 +131,7 @@ fn bare_row(
             let bytes_per_token = bytes(run, workload, &run.model.profile) / workload.tokens() as f64;
             Some(TokensPerSecond(fact.bound()?.get() / bytes_per_token.get()))
         });
-    let mut doubts = sample_doubts(samples);
+    let mut doubts = sample_doubts(workload, samples);
     doubts.extend(share.filter(|share| *share > 1.0).map(|share| Doubt::AboveRoof {
         share,
         bytes: bytes(run, workload, &run.model.profile)
@@ -184,14 +184,16 @@ fn limit(model: &Profile, workload: &Workload, rate: TokensPerSecond, share: Opt
 }
 
 /// Doubts from what was observed beside the samples.
-fn sample_doubts(samples: &[&Sample]) -> Vec<Doubt> {
+fn sample_doubts(workload: &Workload, samples: &[&Sample]) -> Vec<Doubt> {
     let largest =
         |of: fn(&Sample) -> Option<f64>| samples.iter().filter_map(|sample| of(sample)).reduce(f64::max);
     let drift = drift(samples.iter().filter_map(|sample| sample.roof));
+    let sentinel = sentinel_drift(workload, samples);
     let pressure = largest(|sample| sample.state.pressure).filter(|share| *share > PRESSURE);
     let steal = largest(|sample| sample.state.steal).filter(|share| *share > STEAL);
     [
         drift,
+        sentinel,
         pressure.map(|share| Doubt::Contended { share: share.min(1.0) }),
         steal.map(|share| Doubt::Steal { share }),
         samples.iter().any(|sample| !sample.finite).then_some(Doubt::NotFinite),
@@ -209,6 +211,22 @@ fn drift(roofs: impl Iterator<Item = RoofPair>) -> Option<Doubt> {
     let high = medians.iter().copied().reduce(BytesPerSecond::max)?;
     let drift = (high - low) / high;
     (drift > DRIFT_FLAG).then_some(Doubt::RoofDrift { drift, low, high })
+}
+
+/// How far the sentinels beside a row lie apart: of the product that the row's phase is made of.
+fn sentinel_drift(workload: &Workload, samples: &[&Sample]) -> Option<Doubt> {
+    let pairs =
+        || samples.iter().filter_map(|sample| sample.sentinel).flat_map(|pair| [pair.before, pair.after]);
+    let products: [(&str, Vec<f64>); 2] = [
+        ("matrix-vector", pairs().map(|read| read.gemv.get()).collect()),
+        ("matrix-matrix", pairs().map(|read| read.gemm.get()).collect()),
+    ];
+    let index = usize::from(workload.phase == Phase::Prefill);
+    let (product, rates) = &products[index];
+    let low = rates.iter().copied().reduce(f64::min)?;
+    let high = rates.iter().copied().reduce(f64::max)?;
+    let drift = (high - low) / high;
+    (drift > DRIFT_FLAG).then(|| Doubt::SentinelDrift { product: (*product).into(), drift })
 }
 
 fn few(count: usize) -> Option<Doubt> {
@@ -261,6 +279,7 @@ mod tests {
 
     fn sample(workload: Workload, seconds: f64, roofs: (f64, f64)) -> Sample {
         Sample {
+            sentinel: None,
             tokens: workload.tokens(),
             time: Seconds(seconds),
             steps: vec![],

@@ -109,6 +109,22 @@ fn no_measurement_is_impossible_and_nearly_all_are_consistent() {
     assert!(share("implausible") <= 0.03, "{counts:?}");
 }
 
+/// The three rows that are noted as too high, each judged with what its notes disclose (docs/accuracy.md says why).
+#[test]
+fn rows_noted_as_too_high_are_judged_as_documented() {
+    let catalog = Catalog::builtin();
+    let profiles = Profiles::default();
+    let rows = measurements().iter().filter(|row| row.flag == Some(Flag::High));
+    let lines: Vec<String> = rows
+        .map(|row| format!("{}: {}", row.id, judge_alone(&claim_of(row, catalog), catalog, &profiles).line))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    m1986: consistent: 275,040 tok/s × 0.000974 GB = 268 GB/s; this machine has 273; ceiling 280,330
+    m2606: underspecified (left out: the quantization): 59.5 tok/s × 5.03 GB = 299 GB/s; this machine has 273; ceiling 54.2. It would take 1.1 accepted tokens a pass, or 2 streams
+    m2607: underspecified (left out: the quantization): 58.8 tok/s × 5.03 GB = 296 GB/s; this machine has 273; ceiling 54.2. It would take 1.1 accepted tokens a pass, or 2 streams
+    ");
+}
+
 /// One published claim.
 #[derive(serde::Deserialize)]
 struct Published {

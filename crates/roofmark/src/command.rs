@@ -20,7 +20,10 @@ pub mod machines;
 pub mod models;
 pub mod predict;
 pub mod probe;
+pub mod report;
 pub mod results;
+pub mod serve;
+pub mod submit;
 pub mod synth;
 pub mod verify;
 
@@ -38,11 +41,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
-        Command::Probe(command) => probe::run(&command, args.json),
-        Command::Predict(command) => predict::run(&command, args.json),
+        Command::Predict(command) => predict::run(&command, args.json, &place),
+        Command::Probe(command) => probe::run(&command, args.json, &place),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
-        Command::Calibrate(command) => calibrate::run(&command, args.json),
-        Command::Fit(command) => fit::run(&command, args.json),
+        Command::Calibrate(command) => calibrate::run(&command, args.json, &place),
+        Command::Fit(command) => fit::run(&command, args.json, &place),
         Command::Inspect(command) => inspect::run(&command, args.json),
         Command::Synth(command) => synth::run(&command, args.json),
         Command::Machines(command) => machines::run(&command, args.json),
@@ -53,6 +56,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Cost(command) => cost::run(&command, args.json),
         Command::Results(command) => results::run(&command, args.json, &place),
         Command::Verify(command) => verify::run(&command, args.json, &place),
+        Command::Serve(command) => serve::run(&command, args.json, place),
+        Command::Report(command) => report::run(&command, args.json, &place),
+        Command::Submit(command) => submit::run(&command, args.json, &place),
         Command::Key(command) => key::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),

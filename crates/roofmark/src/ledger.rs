@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::{Host, Run};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::{KnownKeys, Signer};
@@ -14,11 +15,16 @@ use roofmark_verdict::load;
 use roofmark_verdict::rows::rows;
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Name and version of this program, as records keep it.
 pub const TOOL: &str = concat!("roofmark ", env!("CARGO_PKG_VERSION"));
 
+/// Longest wait for another writer, or for a server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What the arguments say of the ledger.
+#[derive(Clone, Debug)]
 pub struct Place {
     /// A path or a `postgres://` address.
     pub address: Option<String>,
@@ -71,7 +77,18 @@ pub fn open(place: &Place) -> Result<Ledger> {
     Ok(ledger)
 }
 
-fn connect(place: &Place) -> Result<Ledger, Error> {
+/// The ledger where there is one; none is made.
+pub fn open_existing(place: &Place) -> Result<Option<Ledger>> {
+    let missing = match &place.address {
+        Some(address) if address.contains("://") => false,
+        Some(path) => !Path::new(path).exists(),
+        None => !folder()?.join("ledger.db").exists(),
+    };
+    if missing { Ok(None) } else { connect(place).map(Some).map_err(shown) }
+}
+
+/// Opens the ledger, and leaves the spool alone.
+pub fn connect(place: &Place) -> Result<Ledger, Error> {
     let lost = |reason: String| Error::Store { place: "of this user".into(), reason };
     let folder = folder().map_err(|error| lost(format!("{error:#}")))?;
     let store = match &place.address {
@@ -83,7 +100,8 @@ fn connect(place: &Place) -> Result<Ledger, Error> {
         }
     };
     let signer = Signer::open(&folder.join("key"))?;
-    Ledger::open(Options { place: store, durable: place.durable, tool: TOOL.to_owned() }, signer)
+    let options = Options { place: store, durable: place.durable, patience: PATIENCE, tool: TOOL.to_owned() };
+    Ledger::open(options, signer)
 }
 
 /// Folders where records wait, the best first.
@@ -136,14 +154,25 @@ impl Measurement for LoadRun {
     }
 }
 
+impl Measurement for ProbeRecord {
+    /// A probe publishes what it observed: nothing is derived from it.
+    fn statistics(&self) -> Result<String> {
+        Ok("[]".to_owned())
+    }
+
+    fn host(&self) -> &Host {
+        &self.machine
+    }
+}
+
 /// Puts a finished measurement into the ledger: every command that measures ends with this. What the ledger does
 /// not take waits in the spool; the measurement itself has not failed. `context` says what is known of the model.
-pub fn keep_run<R: Measurement>(place: &Place, run: &R, context: Context) {
+/// Says where it is.
+pub fn keep_run<R: Measurement>(place: &Place, run: &R, context: Context) -> String {
     let kept = draft(run, context).and_then(|draft| keep(place, &draft));
-    match kept {
-        Ok(text) => eprintln!("{text}"),
-        Err(error) => eprintln!("warning: the run is not in the ledger: {error:#}"),
-    }
+    let text = kept.unwrap_or_else(|error| format!("warning: the run is not in the ledger: {error:#}"));
+    eprintln!("{text}");
+    text
 }
 
 fn draft<R: Measurement>(run: &R, context: Context) -> Result<Draft> {
@@ -172,7 +201,8 @@ fn facts(context: Context) -> Context {
     }
 }
 
-fn fingerprint(host: &Host) -> Digest {
+/// Tells machines apart without naming them.
+pub fn fingerprint(host: &Host) -> Digest {
     let text = format!("{} {:?} {} {:?} {:?}", host.cpu, host.cores, host.cpus, host.memory, host.hypervisor);
     Digest::of(text.as_bytes())
 }
@@ -186,10 +216,8 @@ fn keep(place: &Place, draft: &Draft) -> Result<String> {
         Ok((appended, place)) => {
             Ok(format!("kept as {} (#{}) in {place}", appended.content.short(), appended.sequence))
         }
-        Err(
-            error
-            @ (Error::Store { .. } | Error::NewerSchema { .. } | Error::File { .. } | Error::Key { .. }),
-        ) => {
+        // A record that the store refuses stays refused; everything else may work at the next start.
+        Err(error) if error.is_store() || matches!(error, Error::File { .. } | Error::Key { .. }) => {
             let path = spool::keep(&spools(), draft).map_err(shown)?;
             Ok(format!("warning: failed to {error}\nthe run waits in {} for the next start", path.display()))
         }

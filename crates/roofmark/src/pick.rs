@@ -27,9 +27,41 @@ pub fn machine(name: &str) -> Result<&'static Machine> {
     }
     match catalog()?.find_machine(name) {
         Lookup::One(found) => Ok(found),
-        Lookup::Several(found) => ambiguous("machine", name, found.iter().map(|found| found.slug.as_str())),
+        Lookup::Several(found) => one_of(name, &found),
         Lookup::None { nearest } => unknown("machine", name, &nearest),
     }
+}
+
+/// Machines that a name fits: where only their memory differs, the one that has most of it, and a word on the others.
+fn one_of(name: &str, found: &[&'static Machine]) -> Result<&'static Machine> {
+    let memory = |machine: &Machine| machine.memory.as_ref().map_or(0.0, |memory| memory.value.gib());
+    let largest = found.iter().copied().max_by(|left, right| memory(left).total_cmp(&memory(right)));
+    match largest.filter(|largest| found.iter().all(|other| same_rates(largest, other))) {
+        Some(largest) => {
+            let others = found.iter().filter(|other| other.slug != largest.slug);
+            let others: Vec<&str> = others.map(|other| other.slug.as_str()).collect();
+            eprintln!("`{}`: taking {}; with less memory: {}", shown(name), largest.slug, others.join(", "));
+            Ok(largest)
+        }
+        None => {
+            let line = |machine: &&Machine| format!("\n  {:<28} {}", machine.slug, machine.name);
+            let lines: String = found.iter().map(line).collect();
+            bail!("machine `{}` may be any of these; name one by its id:{lines}", shown(name))
+        }
+    }
+}
+
+/// Whether two machines are the same but for the size of their memory.
+fn same_rates(left: &Machine, right: &Machine) -> bool {
+    let facts = |machine: &Machine| {
+        (
+            machine.class.clone(),
+            machine.bandwidth.as_ref().map(|found| found.value),
+            machine.gpu_cores.as_ref().map(|found| found.value),
+            machine.peak("fp16"),
+        )
+    };
+    facts(left) == facts(right)
 }
 
 /// The quantization that `text` means.
@@ -48,7 +80,8 @@ pub fn cache_element(text: &str) -> Result<f64> {
 }
 
 fn ambiguous<'a, T>(what: &str, name: &str, slugs: impl Iterator<Item = &'a str>) -> Result<T> {
-    bail!("{what} `{}` may be any of: {}", shown(name), slugs.collect::<Vec<_>>().join(", "))
+    let slugs: Vec<&str> = slugs.take(12).collect();
+    bail!("{what} `{}` may be any of these; name one by its id:\n  {}", shown(name), slugs.join("\n  "))
 }
 
 fn unknown<T>(what: &str, name: &str, nearest: &[String]) -> Result<T> {
@@ -58,4 +91,9 @@ fn unknown<T>(what: &str, name: &str, nearest: &[String]) -> Result<T> {
 /// The start of a name, without what a terminal would act on.
 pub fn shown(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(60).collect()
+}
+
+/// A longer text from outside, without what a terminal would act on.
+pub fn shown_long(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(400).collect()
 }

@@ -88,7 +88,7 @@ fn input_that_is_no_text_is_refused_with_a_clear_error() {
 fn more_than_is_read_is_refused_without_reading_it_all() {
     let output = check(&["-"], &vec![b'a'; 17 << 20]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("at most"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it is longer than 16777216 bytes"));
 }
 
 #[test]

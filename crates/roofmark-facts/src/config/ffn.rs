@@ -78,7 +78,13 @@ fn experts(config: &Config, arch: &str, index: u64) -> Result<Experts, ConfigErr
             &format!("at most the {count} experts"),
         ));
     }
-    let width = config.first(&["moe_intermediate_size", "intermediate_size"])?;
+    // In these families `intermediate_size` is the width of something else.
+    let named = ["qwen", "deepseek", "glm"].iter().any(|family| arch.starts_with(family));
+    let width = if named {
+        config.size("moe_intermediate_size")?
+    } else {
+        config.first(&["moe_intermediate_size", "intermediate_size"])?
+    };
     let nemotron = arch == "nemotron_h_moe";
     Ok(Experts {
         count,

@@ -137,10 +137,11 @@ fn subject(row: &Value) -> Subject {
         machine: gpu.or_else(|| text(row, "cpu_info")),
         backend: text(row, "backends"),
         engine: Some("llama.cpp".to_owned()),
-        version: text(row, "build_number").map(|number| format!("b{number}")),
+        // A build outside its repository calls itself number 0.
+        version: text(row, "build_number").filter(|number| number != "0").map(|number| format!("b{number}")),
         commit: text(row, "build_commit"),
         quant: file.as_deref().and_then(quant_of_file).or_else(|| kind.as_deref().and_then(quant_of_type)),
-        model: file.map(|name| model_of_file(&name)).or(kind),
+        model: file.map(|name| model_of_file(&name)).or_else(|| kind.map(|kind| model_of_type(&kind))),
         size: number(row, "model_size").map(Bytes),
         ..Subject::default()
     }
@@ -162,13 +163,20 @@ fn is_quant(part: &str) -> bool {
 }
 
 /// llama.cpp's description, such as `llama 8B Q4_K - Medium`, spelled as a label.
-fn quant_of_type(kind: &str) -> Option<String> {
+pub fn quant_of_type(kind: &str) -> Option<String> {
     let (stem, size) = kind.split_once(" - ").unwrap_or((kind, ""));
     let part = stem.split_whitespace().rev().find(|part| is_quant(part) || part.starts_with('Q'))?;
     Some(match size.chars().next() {
         Some(letter) => format!("{part}_{letter}"),
         None => part.to_owned(),
     })
+}
+
+/// The same without its quantization.
+fn model_of_type(kind: &str) -> String {
+    let stem = kind.split(" - ").next().unwrap_or(kind);
+    let words = stem.split_whitespace().take_while(|part| !is_quant(part) && !part.starts_with('Q'));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn model_of_file(name: &str) -> String {

@@ -34,7 +34,8 @@ pub fn vllm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error> {
         .ok_or_else(|| source.refuse("", "output_throughput is missing or no number"))?;
     let subject = Subject {
         date: text(&value, "date").and_then(|date| compact_date(&date)),
-        engine: text(&value, "backend").or_else(|| text(&value, "endpoint_type")).or(Some("vllm".into())),
+        // The client's name for the interface, which is the engine's only where it is not the common one.
+        engine: text(&value, "backend").filter(|name| !name.starts_with("openai")),
         model: text(&value, "model_id"),
         ..Subject::default()
     };
@@ -87,11 +88,9 @@ pub fn guidellm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error>
     let value = source.json("", whole)?;
     let list = value.get("benchmarks").and_then(Value::as_array);
     let list = list.ok_or_else(|| source.refuse("", "benchmarks is missing or no list"))?;
-    let subject = Subject {
-        model: find_text(&value, "model"),
-        engine: find_text(&value, "backend_type").or_else(|| find_text(&value, "kind")),
-        ..Subject::default()
-    };
+    let began = list.first().and_then(|first| number(first, "start_time"));
+    let subject =
+        Subject { date: began.and_then(unix_date), model: find_text(&value, "model"), ..Subject::default() };
     let mut one = source.observation("", subject);
     for (at, benchmark) in (1..).zip(list) {
         let place = format!("benchmark {at}");
@@ -104,7 +103,9 @@ pub fn guidellm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error>
         let mean = |name: &str| Some(number(successful(name)?, "mean")?.round() as u64);
         cell.prompt = mean("prompt_token_count");
         cell.generated = mean("output_token_count");
-        cell.batch = mean("request_concurrency").filter(|count| *count > 0);
+        let asked =
+            benchmark.pointer("/config/strategy").and_then(|strategy| count(strategy, "max_concurrency"));
+        cell.batch = asked.or_else(|| mean("request_concurrency").filter(|count| *count > 0));
         for (name, unit) in DISTRIBUTIONS {
             cell.metrics
                 .extend(successful(name).into_iter().flat_map(|metric| distribution(name, unit, metric)));
@@ -112,6 +113,12 @@ pub fn guidellm(source: &Source, whole: &str) -> Result<Vec<Observation>, Error>
         one.cells.push(cell);
     }
     Ok(vec![one])
+}
+
+/// Seconds since 1970 as RFC 3339.
+fn unix_date(seconds: f64) -> Option<String> {
+    let time = jiff::Timestamp::from_second(seconds as i64).ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// Mean, median and 99th percentile of a distribution.
@@ -157,9 +164,11 @@ pub fn aiperf_json(source: &Source, whole: &str) -> Result<Vec<Observation>, Err
     let rate = average("output_token_throughput")
         .ok_or_else(|| source.refuse("", "output_token_throughput is missing"))?;
     let config = value.get("input_config").unwrap_or(&Value::Null);
-    let model = config.pointer("/endpoint/model_names/0").and_then(Value::as_str).map(super::file_name);
+    // The second place of each is that of files before version 1.4 of the form.
+    let at = |places: [&str; 2]| places.iter().find_map(|place| config.pointer(place));
+    let model = at(["/models/items/0/name", "/endpoint/model_names/0"]).and_then(Value::as_str);
     let subject = Subject {
-        model,
+        model: model.map(super::file_name),
         date: text(&value, "end_time").or_else(|| text(&value, "start_time")).map(zoned),
         ..Subject::default()
     };
@@ -167,7 +176,8 @@ pub fn aiperf_json(source: &Source, whole: &str) -> Result<Vec<Observation>, Err
     cell.rate = Some(source.rate("output_token_throughput", rate)?);
     cell.prompt = average("input_sequence_length").map(|count| count.round() as u64);
     cell.generated = average("output_sequence_length").map(|count| count.round() as u64);
-    cell.batch = config.pointer("/loadgen/concurrency").and_then(Value::as_u64);
+    cell.batch = at(["/phases/0/concurrency", "/loadgen/concurrency"]).and_then(Value::as_u64);
+    cell.doubts.extend(miscounted(average("output_sequence_length"), average("usage_completion_tokens")));
     for (name, unit) in AIPERF {
         let Some(metric) = records.get(name) else { continue };
         let unit = text(metric, "unit").unwrap_or_else(|| (*unit).to_owned());
@@ -180,6 +190,13 @@ pub fn aiperf_json(source: &Source, whole: &str) -> Result<Vec<Observation>, Err
     let mut one = source.observation("", subject);
     one.cells.push(cell);
     Ok(vec![one])
+}
+
+/// Tokens that the client counted against those that the server did: more than 2 % apart is a doubt.
+fn miscounted(counted: Option<f64>, served: Option<f64>) -> Option<String> {
+    let (counted, served) = (counted?, served?);
+    let apart = served > 0.0 && (counted / served - 1.0).abs() > 0.02;
+    apart.then(|| format!("the client counted {counted:.1} output tokens a request, the server {served:.1}"))
 }
 
 /// A time without a zone, taken as UTC.
@@ -199,6 +216,10 @@ pub fn aiperf_csv(source: &Source, whole: &str) -> Result<Vec<Observation>, Erro
         if first == "Metric" {
             head = row.iter().map(str::to_owned).collect();
             continue;
+        }
+        // The table of GPUs, with their addresses and identities.
+        if first == "Endpoint" {
+            break;
         }
         let (name, unit) =
             first.split_once(" (").map_or((first, ""), |(name, unit)| (name, unit.trim_end_matches(')')));
@@ -274,15 +295,21 @@ pub fn localscore(source: &Source, whole: &str) -> Result<Vec<Observation>, Erro
     let info = value.get("test_info").unwrap_or(&value);
     let runtime = info.get("runtime").or_else(|| value.get("runtime_info")).unwrap_or(&Value::Null);
     let results = part(["results", "benchmark_results"]).as_array().map(Vec::as_slice).unwrap_or_default();
-    let model = info.get("model").or_else(|| results.first()?.get("model")).unwrap_or(&Value::Null);
+    // Three versions of the form: the model stands in each result, in the run, or as an object in the results.
+    let first = results.first().unwrap_or(&Value::Null);
+    let model = info.get("model").or_else(|| first.get("model")).unwrap_or(&Value::Null);
+    let name = text(first, "model_name").or_else(|| text(model, "name"));
     let subject = Subject {
         machine: text(accelerator, "name"),
         os: text(system, "kernel_type"),
         engine: text(runtime, "name"),
         version: text(runtime, "version"),
         commit: text(runtime, "commit").or_else(|| text(runtime, "commit_hash")),
-        model: text(model, "name").map(|name| super::file_name(&name)),
-        quant: text(model, "quant").or_else(|| text(model, "quantization")),
+        model: name.map(|name| super::file_name(&name)),
+        quant: text(first, "model_quant_str")
+            .and_then(|kind| super::llama::quant_of_type(&kind).or(Some(kind)))
+            .or_else(|| text(model, "quant"))
+            .or_else(|| text(model, "quantization")),
         ..Subject::default()
     };
     let mut one = source.observation("", subject);

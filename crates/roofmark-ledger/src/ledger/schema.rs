@@ -59,6 +59,36 @@ const MIGRATIONS: &[Migration] = &[
         ],
         index: true,
     },
+    // Indexes that end with the order of the lists, so that a page is read and not sorted for: one for each
+    // order of a list, and one for each name with the newest first.
+    Migration {
+        statements: &[
+            "DROP INDEX entries_by_date",
+            "DROP INDEX entries_by_machine",
+            "DROP INDEX entries_by_model",
+            "DROP INDEX entries_by_engine",
+            "DROP INDEX entries_by_quant",
+            "DROP INDEX entries_by_decode",
+            "DROP INDEX entries_by_kind",
+            "CREATE INDEX entries_by_date ON entries (date, sequence)",
+            "CREATE INDEX entries_by_machine ON entries (machine, date, sequence)",
+            "CREATE INDEX entries_by_machine_model ON entries (machine, model, date, sequence)",
+            "CREATE INDEX entries_by_model ON entries (model, date, sequence)",
+            "CREATE INDEX entries_by_engine ON entries (engine, date, sequence)",
+            "CREATE INDEX entries_by_version ON entries (version, date, sequence)",
+            "CREATE INDEX entries_by_backend ON entries (backend, date, sequence)",
+            "CREATE INDEX entries_by_quant ON entries (quant, date, sequence)",
+            "CREATE INDEX entries_by_kind ON entries (kind, date, sequence)",
+            "CREATE INDEX entries_by_decode ON entries ((COALESCE(decode, -1)), sequence)",
+            "CREATE INDEX entries_by_prefill ON entries ((COALESCE(prefill, -1)), sequence)",
+            // The fastest of one machine or model are rarely among the fastest of all.
+            "CREATE INDEX entries_by_machine_decode ON entries (machine, (COALESCE(decode, -1)), sequence)",
+            "CREATE INDEX entries_by_machine_prefill ON entries (machine, (COALESCE(prefill, -1)), sequence)",
+            "CREATE INDEX entries_by_model_decode ON entries (model, (COALESCE(decode, -1)), sequence)",
+            "CREATE INDEX entries_by_model_prefill ON entries (model, (COALESCE(prefill, -1)), sequence)",
+        ],
+        index: false,
+    },
 ];
 
 /// The newest version.
@@ -135,9 +165,11 @@ async fn fill(connection: &mut AnyConnection) -> Result<(), Failure> {
         .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = column(last, 0)?;
+        let mut summaries = Vec::with_capacity(rows.len());
         for row in &rows {
             let record = Record::open(stored(row)?.sealed()?)?;
-            index(connection, record.header.sequence, &Summary::of(&record)?).await?;
+            summaries.push((record.header.sequence, Summary::of(&record)?));
         }
+        index(connection, &summaries).await?;
     }
 }

@@ -7,10 +7,16 @@ use crate::error::Error;
 use crate::key::Signer;
 use crate::observation::Timed;
 use crate::record::{Draft, FORMAT, Header, Kind, Record, payload};
-use crate::store::{Failure, column};
+use crate::store::{Failure, Question, Value, column};
 use crate::summary::{Cell, Summary};
 use roofmark_facts::units::TokensPerSecond;
 use sqlx::AnyConnection;
+use std::collections::BTreeMap;
+
+/// Rows written by one statement: both databases take more values than these have.
+const ROWS: usize = 200;
+/// Payload that is written by statements of several rows.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Appends `drafts` inside the transaction of `connection`.
 pub async fn append(
@@ -31,7 +37,7 @@ pub async fn append(
         (column(&head, 0)?, column(&head, 1)?, column(&head, 2)?);
     let mut previous = Digest::try_from(hash).ok();
     let recorded = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-    let mut appended = Vec::with_capacity(drafts.len());
+    let mut records = Vec::with_capacity(drafts.len());
     for (draft, sequence) in drafts.iter().zip(end - count + 1..) {
         let header = Header {
             format: FORMAT.to_owned(),
@@ -45,126 +51,173 @@ pub async fn append(
             points_at: draft.points_at,
         };
         let record = Record::open(Sealed::seal(RECORD, payload(&header, &draft.body)?, signer))?;
-        let hash = insert(connection, &record).await?;
-        appended.push(Appended { content: record.content, sequence });
-        previous = Some(hash);
+        previous = Some(record.sealed.hash());
+        records.push(record);
     }
+    insert(connection, &records).await?;
+    let summaries = records.iter().map(|record| Ok((record.header.sequence, Summary::of(record)?)));
+    index(connection, &summaries.collect::<Result<Vec<_>, Error>>()?).await?;
     sqlx::query("UPDATE head SET hash = $1 WHERE one = 1")
         .bind(previous.map(|hash| hash.to_string()).unwrap_or_default())
         .execute(connection)
         .await?;
-    Ok(appended)
+    let appended = |record: Record| Appended { content: record.content, sequence: record.header.sequence };
+    Ok(records.into_iter().map(appended).collect())
 }
 
-async fn insert(connection: &mut AnyConnection, record: &Record) -> Result<Digest, Failure> {
-    let (sealed, sequence) = (&record.sealed, record.header.sequence);
-    let summary = Summary::of(record)?;
-    refuse_duplicate(connection, &summary).await?;
-    let hash = sealed.hash();
-    sqlx::query(
-        "INSERT INTO records (sequence, hash, signer, signature, payload) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(sequence)
-    .bind(hash.to_string())
-    .bind(sealed.signer.to_string())
-    .bind(&sealed.signature)
-    .bind(&sealed.payload)
-    .execute(&mut *connection)
-    .await?;
-    index(connection, sequence, &summary).await?;
-    Ok(hash)
-}
-
-async fn refuse_duplicate(connection: &mut AnyConnection, summary: &Summary) -> Result<(), Failure> {
-    let content = summary.content.to_string();
-    let row = sqlx::query("SELECT sequence FROM entries WHERE content = $1")
-        .bind(&content)
-        .fetch_optional(&mut *connection)
-        .await?;
-    match row {
-        Some(row) => {
-            Err(Error::Duplicate { content: summary.content.short(), sequence: column(&row, 0)? }.into())
+async fn insert(connection: &mut AnyConnection, records: &[Record]) -> Result<(), Failure> {
+    // Large records go one by one: a statement of hundreds of megabytes helps nobody.
+    let bytes: usize = records.iter().map(|record| record.sealed.payload.len()).sum();
+    for some in records.chunks(if bytes < MOST_BYTES { ROWS } else { 1 }) {
+        let mut insert =
+            Question::new("INSERT INTO records (sequence, hash, signer, signature, payload) VALUES");
+        for record in some {
+            let sealed = &record.sealed;
+            insert.row([
+                record.header.sequence.into(),
+                sealed.hash().to_string().into(),
+                sealed.signer.to_string().into(),
+                sealed.signature.as_str().into(),
+                sealed.payload.as_str().into(),
+            ]);
         }
-        None => Ok(()),
-    }
-}
-
-/// Writes what a record is searched by.
-pub async fn index(connection: &mut AnyConnection, sequence: i64, summary: &Summary) -> Result<(), Failure> {
-    const INSERT: &str = "INSERT INTO entries (sequence, content, kind, signer, foreign_copy, points_at, date, \
-        machine, backend, engine, version, model, quant, origin, cells, prefill, decode, withdrawn) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)";
-    let points_at = summary.points_at.map(|content| content.to_string()).unwrap_or_default();
-    sqlx::query(INSERT)
-        .bind(sequence)
-        .bind(summary.content.to_string())
-        .bind(summary.kind.name())
-        .bind(summary.signer.to_string())
-        .bind(i64::from(summary.foreign))
-        .bind(&points_at)
-        .bind(&summary.date)
-        .bind(&summary.machine)
-        .bind(&summary.backend)
-        .bind(&summary.engine)
-        .bind(&summary.version)
-        .bind(&summary.model)
-        .bind(&summary.quant)
-        .bind(&summary.origin)
-        .bind(i64::try_from(summary.cells.len()).unwrap_or(i64::MAX))
-        .bind(summary.best(Timed::Prefill).map(TokensPerSecond::get))
-        .bind(summary.best(Timed::Decode).map(TokensPerSecond::get))
-        .execute(&mut *connection)
-        .await?;
-    for (place, cell) in (0..).zip(&summary.cells) {
-        index_cell(connection, sequence, place, summary, cell).await?;
-    }
-    if summary.points_at.is_some() {
-        withdraw(connection, sequence, summary, &points_at).await?;
+        insert.run(connection).await?;
     }
     Ok(())
 }
 
-async fn index_cell(
+/// Writes what records are searched by: each with its place in the chain.
+pub async fn index(connection: &mut AnyConnection, summaries: &[(i64, Summary)]) -> Result<(), Failure> {
+    for some in summaries.chunks(ROWS) {
+        index_entries(connection, some).await?;
+    }
+    let cells: Vec<(i64, i64, &Summary, &Cell)> = summaries
+        .iter()
+        .flat_map(|(sequence, summary)| {
+            (0..).zip(&summary.cells).map(move |(place, cell)| (*sequence, place, summary, cell))
+        })
+        .collect();
+    for some in cells.chunks(ROWS) {
+        index_cells(connection, some).await?;
+        describe(connection, some).await?;
+    }
+    for (sequence, summary) in summaries {
+        if let Some(points_at) = summary.points_at {
+            withdraw(connection, *sequence, summary, &points_at.to_string()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn index_entries(connection: &mut AnyConnection, some: &[(i64, Summary)]) -> Result<(), Failure> {
+    let mut insert = Question::new(
+        "INSERT INTO entries (sequence, content, kind, signer, foreign_copy, points_at, date, machine, backend, \
+         engine, version, model, quant, origin, cells, prefill, decode, withdrawn) VALUES",
+    );
+    for (sequence, summary) in some {
+        let rate = |timed| Value::Rate(summary.best(timed).map(TokensPerSecond::get));
+        insert.row([
+            (*sequence).into(),
+            summary.content.to_string().into(),
+            summary.kind.name().into(),
+            summary.signer.to_string().into(),
+            i64::from(summary.foreign).into(),
+            summary.points_at.map(|content| content.to_string()).unwrap_or_default().into(),
+            summary.date.as_str().into(),
+            summary.machine.as_str().into(),
+            summary.backend.as_str().into(),
+            summary.engine.as_str().into(),
+            summary.version.as_str().into(),
+            summary.model.as_str().into(),
+            summary.quant.as_str().into(),
+            summary.origin.as_str().into(),
+            whole(summary.cells.len() as u64).into(),
+            rate(Timed::Prefill),
+            rate(Timed::Decode),
+            0.into(),
+        ]);
+    }
+    insert.push(" ON CONFLICT (content) DO NOTHING");
+    if insert.run(connection).await? < some.len() as u64 {
+        return Err(duplicate(connection, some).await?.into());
+    }
+    Ok(())
+}
+
+/// Which of `some` was there before.
+async fn duplicate(connection: &mut AnyConnection, some: &[(i64, Summary)]) -> Result<Error, Failure> {
+    for (own, summary) in some {
+        let row = sqlx::query("SELECT sequence FROM entries WHERE content = $1 AND sequence <> $2")
+            .bind(summary.content.to_string())
+            .bind(own)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(row) = row {
+            let sequence = column(&row, 0)?;
+            return Ok(Error::Duplicate { content: summary.content.short(), sequence });
+        }
+    }
+    Ok(Error::malformed("the index", "it refuses a record that it does not hold"))
+}
+
+async fn index_cells(
     connection: &mut AnyConnection,
-    sequence: i64,
-    place: i64,
-    summary: &Summary,
-    cell: &Cell,
+    some: &[(i64, i64, &Summary, &Cell)],
 ) -> Result<(), Failure> {
-    const INSERT: &str = "INSERT INTO cells (sequence, place, configuration, date, version, rate, low, high, samples, \
-        void) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    const DESCRIBE: &str = "INSERT INTO configurations (configuration, machine, backend, engine, model, quant, timed, \
-        prompt, generated, depth, batch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
-    let count = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-    let configuration = summary.configuration(cell);
-    sqlx::query(INSERT)
-        .bind(sequence)
-        .bind(place)
-        .bind(configuration)
-        .bind(&summary.date)
-        .bind(&summary.version)
-        .bind(cell.rate.get())
-        .bind(cell.bounds.map(|(low, _)| low.get()))
-        .bind(cell.bounds.map(|(_, high)| high.get()))
-        .bind(i64::from(cell.samples))
-        .bind(i64::from(cell.void))
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(DESCRIBE)
-        .bind(configuration)
-        .bind(&summary.machine)
-        .bind(&summary.backend)
-        .bind(&summary.engine)
-        .bind(&summary.model)
-        .bind(&summary.quant)
-        .bind(cell.timed.name())
-        .bind(count(cell.prompt))
-        .bind(count(cell.generated))
-        .bind(count(cell.depth))
-        .bind(count(cell.batch))
-        .execute(connection)
-        .await?;
-    Ok(())
+    let mut insert = Question::new(
+        "INSERT INTO cells (sequence, place, configuration, date, version, rate, low, high, samples, void) VALUES",
+    );
+    for (sequence, place, summary, cell) in some {
+        insert.row([
+            (*sequence).into(),
+            (*place).into(),
+            summary.configuration(cell).into(),
+            summary.date.as_str().into(),
+            summary.version.as_str().into(),
+            Value::Rate(Some(cell.rate.get())),
+            Value::Rate(cell.bounds.map(|(low, _)| low.get())),
+            Value::Rate(cell.bounds.map(|(_, high)| high.get())),
+            i64::from(cell.samples).into(),
+            i64::from(cell.void).into(),
+        ]);
+    }
+    insert.run(connection).await.map(drop)
+}
+
+/// Names the configurations of `some` cells, each once.
+async fn describe(
+    connection: &mut AnyConnection,
+    some: &[(i64, i64, &Summary, &Cell)],
+) -> Result<(), Failure> {
+    let distinct: BTreeMap<i64, (&Summary, &Cell)> =
+        some.iter().map(|(_, _, summary, cell)| (summary.configuration(cell), (*summary, *cell))).collect();
+    let mut insert = Question::new(
+        "INSERT INTO configurations (configuration, machine, backend, engine, model, quant, timed, prompt, \
+         generated, depth, batch) VALUES",
+    );
+    for (configuration, (summary, cell)) in distinct {
+        let count = |value: Option<u64>| Value::Count(value.map(whole));
+        insert.row([
+            configuration.into(),
+            summary.machine.as_str().into(),
+            summary.backend.as_str().into(),
+            summary.engine.as_str().into(),
+            summary.model.as_str().into(),
+            summary.quant.as_str().into(),
+            cell.timed.name().into(),
+            count(cell.prompt),
+            count(cell.generated),
+            count(cell.depth),
+            count(cell.batch),
+        ]);
+    }
+    insert.push(" ON CONFLICT DO NOTHING");
+    insert.run(connection).await.map(drop)
+}
+
+/// A count as both databases keep it.
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Marks the record that a correction or retraction points at. A stranger withdraws only what they signed.

@@ -3,7 +3,7 @@
 use super::Probe;
 use crate::engine::{
     DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
-    PrefillCell, Timed,
+    PrefillCell, ProductCell, Products, Timed,
 };
 use roofmark_facts::profile::{CacheLayers, Profile};
 use roofmark_facts::records::{Roof, State};
@@ -102,6 +102,11 @@ impl Engine for Scripted {
             return Err(EngineError::Killed { request: "decode", signal: 9 });
         }
         Ok(Timed { setup: Seconds(0.0), steps: vec![Seconds(0.01); cell.steps as usize], finite: true })
+    }
+
+    fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
+        let pass = cell.bytes() / BytesPerSecond::from_gb(40.0);
+        Ok(Products { passes: vec![pass; 3], device: "CPU".into(), repacked: cell.repack, finite: true })
     }
 
     fn generate(&mut self, _: &GenerateRequest) -> Result<Generated, EngineError> {

@@ -6,7 +6,7 @@
 use super::serve::{PROTOCOL, Reply, Request};
 use super::{
     DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
-    PrefillCell, Timed,
+    PrefillCell, ProductCell, Products, Timed,
 };
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -233,6 +233,10 @@ impl Engine for ChildEngine {
 
     fn decode(&mut self, cell: &DecodeCell) -> Result<Timed, EngineError> {
         ask!(self, Request::Decode(*cell), Reply::Timed)
+    }
+
+    fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
+        ask!(self, Request::Multiply(cell.clone()), Reply::Products)
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

@@ -5,7 +5,7 @@
 
 use super::{
     DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
-    PrefillCell, Timed,
+    PrefillCell, ProductCell, Products, Timed,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -31,6 +31,8 @@ pub enum Request {
     Prefill(PrefillCell),
     /// See [`Engine::decode`].
     Decode(DecodeCell),
+    /// See [`Engine::multiply`].
+    Multiply(ProductCell),
     /// See [`Engine::generate`].
     Generate(GenerateRequest),
 }
@@ -44,6 +46,7 @@ impl Request {
             Self::Open(_) => "open a context",
             Self::Prefill(_) => "run a prefill",
             Self::Decode(_) => "run decode steps",
+            Self::Multiply(_) => "multiply matrices",
             Self::Generate(_) => "generate text",
         }
     }
@@ -69,6 +72,8 @@ pub enum Reply {
     Opened(Opened),
     /// Answer to `prefill` and `decode`.
     Timed(Timed),
+    /// Answer to `multiply`.
+    Products(Products),
     /// Answer to `generate`.
     Generated(Generated),
     /// The engine's reason why it cannot.
@@ -119,6 +124,7 @@ fn answer(engine: &mut dyn Engine, request: &Request) -> Reply {
         Request::Open(request) => engine.open(request).map(Reply::Opened),
         Request::Prefill(cell) => engine.prefill(cell).map(Reply::Timed),
         Request::Decode(cell) => engine.decode(cell).map(Reply::Timed),
+        Request::Multiply(cell) => engine.multiply(cell).map(Reply::Products),
         Request::Generate(request) => engine.generate(request).map(Reply::Generated),
     };
     result.unwrap_or_else(|error| Reply::Refused(reason(error)))

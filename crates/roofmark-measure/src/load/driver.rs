@@ -47,6 +47,8 @@ pub enum Next {
     Job(Job),
     /// Nothing until a request ends.
     Wait,
+    /// Nothing until this time, unless a request ends before.
+    Until(Nanos),
     /// Nothing any more.
     Finished,
 }
@@ -167,11 +169,16 @@ impl Loop<'_> {
                 self.give_up(Trouble::Interrupted, now, source);
                 return Ok((arrivals_end.min(now).max(1), true));
             }
+            let mut again = None;
             while open || pending.is_some() {
                 if pending.is_none() {
                     match source.next(self.now(), self.in_flight) {
                         Next::Job(job) => pending = Some(job),
                         Next::Wait => break,
+                        Next::Until(at) => {
+                            again = Some(at);
+                            break;
+                        }
                         Next::Finished => {
                             open = false;
                             break;
@@ -186,7 +193,7 @@ impl Loop<'_> {
             if !open && pending.is_none() && self.in_flight == 0 {
                 return Ok((arrivals_end, false));
             }
-            let due = pending.as_ref().and_then(|job| job.due);
+            let due = pending.as_ref().and_then(|job| job.due).or(again);
             let wait = timer.arm(due.map(|due| self.start + Duration::from_nanos(due)), HOUSEKEEPING);
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -242,16 +249,21 @@ impl Loop<'_> {
         }
         active.record.new_connection = true;
         match self.connect(active) {
-            Ok(()) => {}
+            Ok(Some(slot)) => self.write(slot, source),
+            Ok(None) => {}
             Err((active, error)) => {
                 self.fail_active(*active, &failure(trouble(&error), Some(&error.to_string())), source);
             }
         }
     }
 
-    fn connect(&mut self, active: Active) -> Result<(), (Box<Active>, io::Error)> {
-        let mut transport = match Transport::connect(self.target) {
-            Ok(transport) => transport,
+    /// Begins to connect; returns the connection's place where it stands already.
+    fn connect(&mut self, active: Active) -> Result<Option<usize>, (Box<Active>, io::Error)> {
+        // On the same machine the connection stands at once: what waits for the poll would be late.
+        let begun = Transport::connect(self.target)
+            .and_then(|mut transport| transport.connected().map(|connected| (transport, connected)));
+        let (mut transport, connected) = match begun {
+            Ok(begun) => begun,
             Err(error) => return Err((Box::new(active), error)),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -263,9 +275,8 @@ impl Loop<'_> {
             self.free.push(slot);
             return Err((Box::new(active), error));
         }
-        self.connections[slot] =
-            Some(Connection { transport, connected: false, used: false, active: Some(active) });
-        Ok(())
+        self.connections[slot] = Some(Connection { transport, connected, used: false, active: Some(active) });
+        Ok(if connected { Some(slot) } else { None })
     }
 
     fn ready(&mut self, slot: usize, readable: bool, closed: bool, source: &mut dyn Source) {
@@ -328,7 +339,7 @@ impl Loop<'_> {
             match step {
                 Ok(Step::More) if drained => return,
                 Ok(Step::More) => {}
-                Ok(Step::Done) => return self.succeed(slot, at, source),
+                Ok(Step::Done) => return self.succeed(slot, at, closed, source),
                 Err(found) => return self.fail(slot, &found, source),
             }
         }
@@ -340,8 +351,11 @@ impl Loop<'_> {
         if !active.exchange.has_begun() && connection.used && !active.retried {
             return self.retry(slot, source);
         }
+        if connection.transport.is_handshaking() {
+            return self.fail(slot, &failure(Trouble::Tls, Some("closed in the handshake")), source);
+        }
         match active.exchange.close(at) {
-            Ok(_) => self.succeed(slot, at, source),
+            Ok(_) => self.succeed(slot, at, true, source),
             Err(found) => self.fail(slot, &found, source),
         }
     }
@@ -354,6 +368,8 @@ impl Loop<'_> {
         }
         let kind = if active.exchange.has_begun() && trouble(error) == Trouble::Unreachable {
             Trouble::Truncated
+        } else if connection.connected && connection.transport.is_handshaking() {
+            Trouble::Tls
         } else {
             trouble(error)
         };
@@ -371,11 +387,12 @@ impl Loop<'_> {
         }
     }
 
-    fn succeed(&mut self, slot: usize, at: Nanos, source: &mut dyn Source) {
+    /// `closed`: the server has closed its side, which is told once only.
+    fn succeed(&mut self, slot: usize, at: Nanos, closed: bool, source: &mut dyn Source) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         let Some(mut active) = connection.active.take() else { return };
         connection.used = true;
-        if active.exchange.reusable() {
+        if active.exchange.reusable() && !closed {
             self.idle.push(slot);
         } else {
             self.drop_connection(slot);

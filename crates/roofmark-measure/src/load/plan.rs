@@ -1,6 +1,7 @@
 //! What to send and when: arrival processes, lengths, prompts, request bodies.
 
 use super::LoadError;
+use super::conversation::Conversations;
 use super::driver::{Driven, Job, Next, Source, drive};
 use super::exchange::Nanos;
 use super::limits::Timeouts;
@@ -8,14 +9,15 @@ use super::target::Target;
 use super::trace::TraceRow;
 use super::watch::Watch;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Exp, Gamma, Normal};
 use roofmark_facts::load_record::{
-    Api, Arrival, LoadCell, RequestRecord, ServerCounters, ServerEngine, ServerFacts,
+    Api, Arrival, LoadCell, RequestRecord, ServerCounters, ServerEngine, ServerFacts, Stage,
 };
 use serde_json::{Value, json};
 use std::str::FromStr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Sentences that prompts are put together from: natural text, so that a server that speculates finds
 /// in it what it would find in use.
@@ -124,6 +126,10 @@ pub struct Plan {
     pub shared_prefix: bool,
     /// Tokens of text.
     pub ratio: Ratio,
+    /// Turns of a conversation; with more than one, each turn sends the whole conversation so far.
+    pub turns: u32,
+    /// Pause between an answer and the next turn.
+    pub think: Duration,
 }
 
 /// Runs one cell.
@@ -134,8 +140,12 @@ pub fn run_cell(
     timeouts: Timeouts,
     watch: &Watch,
 ) -> Result<LoadCell, LoadError> {
-    let mut source = Planned::new(target, server, plan);
-    let driven = drive(target, timeouts, &mut source, watch, Instant::now())?;
+    let start = Instant::now();
+    let driven = if plan.turns > 1 {
+        drive(target, timeouts, &mut Conversations::new(target, server, plan)?, watch, start)?
+    } else {
+        drive(target, timeouts, &mut Planned::new(target, server, plan), watch, start)?
+    };
     Ok(cell_of(plan.arrival.clone(), driven))
 }
 
@@ -194,7 +204,11 @@ impl Source for Planned<'_> {
         let output = row.map_or_else(|| self.plan.output.draw(&mut self.random), |row| row.output);
         self.given += 1;
         let text = prompt_text(prompt, self.plan, &mut self.random);
-        let (path, body) = request_body(self.server, &text, output, self.plan.ignore_eos);
+        let (path, body) = if self.plan.shared_prefix {
+            conversation_body(self.server, &[&text], output, self.plan.ignore_eos)
+        } else {
+            request_body(self.server, &text, output, self.plan.ignore_eos)
+        };
         let bytes = self.target.request(path, Some(body.to_string().as_bytes()));
         Next::Job(Job { due, bytes, prompt, output, turn: None, keep_text: false })
     }
@@ -205,7 +219,12 @@ impl Source for Planned<'_> {
 /// Due times of an open loop, in nanoseconds.
 fn schedule(plan: &Plan, random: &mut SmallRng) -> Vec<Nanos> {
     if let Arrival::Trace { speed, .. } = plan.arrival {
-        return plan.trace.iter().map(|row| (row.at / speed * 1e9) as Nanos).collect();
+        let times = plan.trace.iter().map(|row| row.at / speed).take(plan.requests as usize);
+        let times = times.take_while(|at| plan.duration.is_none_or(|limit| *at < limit));
+        return times.map(|at| (at * 1e9) as Nanos).collect();
+    }
+    if let Arrival::Stages { steps } = &plan.arrival {
+        return stage_schedule(steps, random);
     }
     let Some(rate) = plan.arrival.rate().map(roofmark_facts::units::RequestsPerSecond::get) else {
         return Vec::new();
@@ -215,6 +234,22 @@ fn schedule(plan: &Plan, random: &mut SmallRng) -> Vec<Nanos> {
     while due.len() < plan.requests as usize && plan.duration.is_none_or(|limit| at < limit) {
         due.push((at * 1e9) as Nanos);
         at += interval(&plan.arrival, rate, random);
+    }
+    due
+}
+
+fn stage_schedule(steps: &[Stage], random: &mut SmallRng) -> Vec<Nanos> {
+    let mut due = Vec::new();
+    let mut from = 0.0;
+    for step in steps {
+        let arrival = Arrival::Poisson { rate: step.rate };
+        // A fresh start in each stage is right: Poisson arrivals have no memory.
+        let mut at = from + interval(&arrival, step.rate.get(), random);
+        from += step.length.get();
+        while at < from {
+            due.push((at * 1e9) as Nanos);
+            at += interval(&arrival, step.rate.get(), random);
+        }
     }
     due
 }
@@ -242,7 +277,10 @@ pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRn
     let mut order = SmallRng::seed_from_u64(if shared { 0 } else { u64::from(nonce) });
     let mut left = words;
     while left > 0 {
-        for word in SENTENCES[order.random_range(0..SENTENCES.len())].split(' ').take(left) {
+        // Without putting back, so that prompts of one length differ little in their tokens.
+        let mut sentences: Vec<&str> = SENTENCES.to_vec();
+        sentences.shuffle(&mut order);
+        for word in sentences.iter().flat_map(|sentence| sentence.split(' ')).take(left) {
             text.push_str(word);
             text.push(' ');
             left -= 1;
@@ -254,14 +292,35 @@ pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRn
     text.trim_end().to_owned()
 }
 
-/// Path and body of a request, as the server's software understands it.
+/// Path and body of a request for one prompt that nothing is cached of, as the server's software understands it.
 pub(super) fn request_body(
     server: &ServerFacts,
     prompt: &str,
     output: u32,
     ignore_eos: bool,
 ) -> (&'static str, Value) {
-    let messages = json!([{"role": "user", "content": prompt}]);
+    let (path, mut body) = conversation_body(server, &[prompt], output, ignore_eos);
+    // What comes before the nonce in the chat template is the same in all requests: it must not be cached.
+    match server.engine {
+        ServerEngine::LlamaServer => body["cache_prompt"] = false.into(),
+        ServerEngine::Vllm | ServerEngine::Sglang => {
+            body["cache_salt"] = prompt.split(' ').next().unwrap_or_default().into();
+        }
+        _ => {}
+    }
+    (path, body)
+}
+
+/// Path and body of a turn; `said` is what user and assistant have said by turns, the user first and last.
+pub(super) fn conversation_body(
+    server: &ServerFacts,
+    said: &[&str],
+    output: u32,
+    ignore_eos: bool,
+) -> (&'static str, Value) {
+    let message = |(index, text): (usize, &&str)| json!({"role": if index % 2 == 0 { "user" } else { "assistant" }, "content": text});
+    let messages: Value = said.iter().enumerate().map(message).collect();
+    let prompt = said.join("\n\n");
     if matches!(server.api, Api::OllamaChat | Api::OllamaGenerate) {
         let options = json!({"num_predict": output, "temperature": 0});
         return if server.api == Api::OllamaChat {
@@ -305,7 +364,7 @@ pub(super) fn request_body(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roofmark_facts::units::RequestsPerSecond;
+    use roofmark_facts::units::{RequestsPerSecond, Seconds};
 
     fn plan(arrival: Arrival) -> Plan {
         Plan {
@@ -319,7 +378,24 @@ mod tests {
             ignore_eos: true,
             shared_prefix: false,
             ratio: Ratio::default(),
+            turns: 1,
+            think: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn each_stage_has_its_rate() {
+        let stage = |rate: f64, length: f64| Stage { rate: RequestsPerSecond(rate), length: Seconds(length) };
+        let steps = vec![stage(100.0, 20.0), stage(10.0, 50.0), stage(200.0, 10.0)];
+        let due = schedule(&plan(Arrival::Stages { steps }), &mut SmallRng::seed_from_u64(7));
+        let within =
+            |from: f64, to: f64| due.iter().filter(|at| (from..to).contains(&(**at as f64 / 1e9))).count();
+        let counts = [within(0.0, 20.0), within(20.0, 70.0), within(70.0, 80.0)];
+        // Four standard deviations of a Poisson count.
+        for (count, expected) in counts.into_iter().zip([2000.0_f64, 500.0, 2000.0]) {
+            assert!((count as f64 - expected).abs() < 4.0 * expected.sqrt(), "{counts:?}");
+        }
+        assert_eq!(counts.iter().sum::<usize>(), due.len());
     }
 
     fn mean_and_cv(arrival: Arrival) -> (f64, f64) {
@@ -353,6 +429,49 @@ mod tests {
         let normal: Lengths = "normal:100,10".parse().unwrap();
         let mean = (0..1000).map(|_| f64::from(normal.draw(&mut random))).sum::<f64>() / 1000.0;
         assert!((mean - 100.0).abs() < 2.0);
+    }
+
+    fn facts_of(engine: ServerEngine) -> ServerFacts {
+        ServerFacts {
+            engine,
+            recognised_by: String::new(),
+            version: None,
+            model: "m".into(),
+            context: None,
+            slots: None,
+            api: if engine == ServerEngine::Ollama { Api::OllamaChat } else { Api::Chat },
+            tls: false,
+            loopback: true,
+        }
+    }
+
+    fn body(engine: ServerEngine) -> Value {
+        request_body(&facts_of(engine), "123456 The ferry", 8, true).1
+    }
+
+    #[test]
+    fn what_comes_before_the_nonce_is_not_served_from_a_cache() {
+        assert_eq!(body(ServerEngine::LlamaServer)["cache_prompt"], false);
+        for engine in [ServerEngine::Vllm, ServerEngine::Sglang] {
+            assert_eq!(body(engine)["cache_salt"], "123456");
+        }
+        // Unknown fields make some servers refuse a request.
+        for engine in [ServerEngine::OpenAi, ServerEngine::MlxLm, ServerEngine::LmStudio] {
+            let body = body(engine);
+            assert!(["cache_prompt", "cache_salt", "ignore_eos"].iter().all(|name| body.get(name).is_none()));
+        }
+    }
+
+    #[test]
+    fn a_conversation_alternates() {
+        let (_, body) = conversation_body(&facts_of(ServerEngine::OpenAi), &["a", "b", "c"], 8, false);
+        let roles: Vec<&str> = body["messages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|message| message["role"].as_str())
+            .collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
     }
 
     #[test]

@@ -13,16 +13,20 @@ pub struct TraceRow {
     pub output: u32,
 }
 
+/// How a line of one form becomes a row.
+type Parse<'a> = dyn Fn(&str) -> Option<TraceRow> + 'a;
+
 /// Reads a trace, whose form shows in its first line; returns the form's name too.
 /// Rows without output (failed requests in BurstGPT) are left out.
 pub fn read(text: &str) -> Result<(&'static str, Vec<TraceRow>), LoadError> {
     let first = text.lines().next().unwrap_or_default().trim_start_matches('\u{feff}').to_ascii_lowercase();
-    let (form, parse): (_, fn(&str) -> Option<TraceRow>) = if first.starts_with('{') {
-        ("mooncake", mooncake)
+    let columns = burst(&first);
+    let (form, parse): (_, &Parse<'_>) = if first.starts_with('{') {
+        ("mooncake", &mooncake)
     } else if first.contains("contexttokens") {
-        ("azure", azure)
-    } else if first.contains("request tokens") {
-        ("burstgpt", burst)
+        ("azure", &azure)
+    } else if let Some(columns) = columns {
+        ("burstgpt", &move |line: &str| burst_row(line, columns))
     } else {
         let reason = "neither Mooncake, BurstGPT nor Azure".to_owned();
         return Err(LoadError::Trace { form: "unknown", line: 1, reason });
@@ -56,13 +60,26 @@ fn mooncake(line: &str) -> Option<TraceRow> {
     })
 }
 
-fn burst(line: &str) -> Option<TraceRow> {
+/// Columns by their names: the releases with sessions have two more.
+fn burst(header: &str) -> Option<[usize; 3]> {
+    let names: Vec<&str> = header.split(',').map(str::trim).collect();
+    let place = |wanted: &str| names.iter().position(|name| *name == wanted);
+    Some([place("timestamp")?, place("request tokens")?, place("response tokens")?])
+}
+
+fn burst_row(line: &str, [at, input, output]: [usize; 3]) -> Option<TraceRow> {
     let cells: Vec<&str> = line.split(',').map(str::trim).collect();
     Some(TraceRow {
-        at: cells.first()?.parse().ok()?,
-        input: cells.get(2)?.parse().ok()?,
-        output: cells.get(3)?.parse().ok()?,
+        at: cells.get(at)?.parse().ok()?,
+        input: whole(cells.get(input)?)?,
+        output: whole(cells.get(output)?)?,
     })
+}
+
+/// A count, which some releases write as `472.0`.
+fn whole(text: &str) -> Option<u32> {
+    let value: f64 = text.parse().ok()?;
+    (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as u32)
 }
 
 fn azure(line: &str) -> Option<TraceRow> {
@@ -115,6 +132,16 @@ mod tests {
             "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n45,ChatGPT,10,0,10,x\n50,ChatGPT,1,2,3,x\n",
             "burstgpt",
             &[(0.0, 472, 18), (45.0, 1, 2)],
+        );
+        check(
+            "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n5.0,a,3.1,GPT-4,472.0,18.0,490.0,API log\n",
+            "burstgpt",
+            &[(0.0, 472, 18)],
+        );
+        check(
+            "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-05-10 00:00:00.009930+00:00,2162,5\r\n2024-05-10 00:00:00.519930+00:00,2399,6\r\n",
+            "azure",
+            &[(0.0, 2162, 5), (0.51, 2399, 6)],
         );
         check(
             "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-02-29 23:59:59.5000000,374,44\n2024-03-01 00:00:01.0,9,8\n",

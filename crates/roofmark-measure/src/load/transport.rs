@@ -48,6 +48,11 @@ impl Transport {
         }
     }
 
+    /// The encryption is not agreed on yet.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.conn.is_handshaking())
+    }
+
     /// A short read means that nothing is left, so the next one can be spared. Not so with TLS, whose
     /// records do not follow the reads, nor where readiness comes only after a blocked read.
     pub fn short_read_drains(&self) -> bool {

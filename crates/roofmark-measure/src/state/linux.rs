@@ -93,12 +93,27 @@ fn last_level_cache(root: &Path) -> Option<Bytes> {
         .reduce(Bytes::max)
 }
 
-fn cache_size(text: &str) -> Option<Bytes> {
+pub(crate) fn cache_size(text: &str) -> Option<Bytes> {
     let (digits, factor) = match text.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 1024.0),
         None => (text.strip_suffix('M')?, 1_048_576.0),
     };
     Some(Bytes(digits.parse::<f64>().ok()? * factor))
+}
+
+/// Processors in a list such as `0-3,8`; `None` for nonsense.
+pub(crate) fn processors(list: &str) -> Option<Vec<u32>> {
+    let mut found = Vec::new();
+    for part in list.split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        // No kernel counts further.
+        if last >= 1 << 16 {
+            return None;
+        }
+        found.extend(first..=last);
+    }
+    Some(found)
 }
 
 /// Processors that the control group allows: `cpu.max` (v2) or the CFS quota (v1).

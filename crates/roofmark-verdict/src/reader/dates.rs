@@ -27,7 +27,7 @@ const MONTHS: &[(&str, u32)] = &[
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)\b(?:(?P<iso>20\d\d-\d\d(?:-\d\d)?)|(?:Q[1-4]\s*[–-]\s*)?Q(?P<quarter>[1-4])\s*,?\s*(?P<qyear>20\d\d)?|(?P<part>early|mid|late|end of|spring|summer|autumn|fall|winter|ende|fin)\s*-?\s*(?P<pyear>20\d\d)|(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|februar|märz|mai|juni|juli|oktober|dezember|janvier|avril|juin|juillet|octobre|décembre)\b\.?(?:\s+\d{1,2},)?\s*(?P<myear>20\d\d)?|(?P<year>20[2-3]\d))\b",
+        r"(?i)(?-u:\b)(?:(?P<iso>20\d\d-\d\d(?:-\d\d)?)|(?:Q[1-4]\s*[–-]\s*)?Q(?P<quarter>[1-4])\s*,?\s*(?P<qyear>20\d\d)?|(?P<part>early|mid|late|end of|spring|summer|autumn|fall|winter|ende|fin)\s*-?\s*(?P<pyear>20\d\d)|(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|februar|märz|mai|juni|juli|oktober|dezember|janvier|avril|juin|juillet|octobre|décembre)(?-u:\b)\.?(?:\s+\d{1,2},)?\s*(?P<myear>20\d\d)?|(?P<year>20[2-3]\d))(?-u:\b)",
     )
     .expect("the pattern is valid")
 });

@@ -39,11 +39,8 @@ impl Format {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// Too long.
-    #[error("it has {bytes} bytes; at most {MAX_BYTES} are read")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
+    #[error("it is longer than {MAX_BYTES} bytes, the most that is read")]
+    TooLong,
     /// Not text.
     #[error("it is binary (a zero byte at offset {offset})")]
     Binary {
@@ -101,7 +98,7 @@ impl Document {
 
 fn decode(bytes: &[u8]) -> Result<String, ReadError> {
     if bytes.len() > MAX_BYTES {
-        return Err(ReadError::TooLong { bytes: bytes.len() });
+        return Err(ReadError::TooLong);
     }
     if let [0xff, 0xfe, rest @ ..] = bytes {
         return Ok(utf16(rest, u16::from_le_bytes));
@@ -204,7 +201,41 @@ fn table_lines(text: &str, lines: &[Range<usize>]) -> usize {
         return bars;
     }
     let tabs = count('\t');
-    if tabs >= 2 { tabs } else { 0 }
+    if tabs >= 2 { tabs } else { aligned_lines(text, lines) }
+}
+
+/// How many of the next lines form a table whose columns are set apart by spaces: a line of names, then lines with
+/// numbers.
+fn aligned_lines(text: &str, lines: &[Range<usize>]) -> usize {
+    let Some(head) = lines.first().map(|line| aligned_cells(text, line.clone())) else { return 0 };
+    let number = |cell: &Range<usize>| {
+        let cell = text[cell.clone()].trim_start_matches(['~', '<', '>']);
+        !cell.is_empty() && cell.chars().all(|sign| sign.is_ascii_digit() || matches!(sign, '.' | ',' | 'k'))
+    };
+    if head.len() < 3 || head.iter().any(number) {
+        return 0;
+    }
+    let fits = |line: &&Range<usize>| {
+        let cells = aligned_cells(text, (*line).clone());
+        cells.len().abs_diff(head.len()) <= 1 && cells.iter().skip(1).any(number)
+    };
+    let rows = lines[1..].iter().take_while(fits).count();
+    if rows >= 1 { rows + 1 } else { 0 }
+}
+
+/// Cells of a line, parted by two or more spaces.
+fn aligned_cells(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
+    let line = trimmed(text, line);
+    let mut cells = Vec::new();
+    let mut start = line.start;
+    for part in text[line].split("  ") {
+        let cell = trimmed(text, start..start + part.len());
+        if !cell.is_empty() {
+            cells.push(cell);
+        }
+        start += part.len() + 2;
+    }
+    cells
 }
 
 fn is_bar_row(line: &str) -> bool {
@@ -213,12 +244,13 @@ fn is_bar_row(line: &str) -> bool {
 }
 
 fn table_block(text: &str, lines: &[Range<usize>]) -> Block {
-    let separator = if text[lines[0].clone()].contains('|') { '|' } else { '\t' };
-    let rows = lines
-        .iter()
-        .filter(|line| !is_rule(&text[(*line).clone()]))
-        .map(|line| bar_cells(text, line.clone(), separator))
-        .collect();
+    let first = &text[lines[0].clone()];
+    let separator = ['|', '\t'].into_iter().find(|sign| first.contains(*sign));
+    let cells = |line: &Range<usize>| match separator {
+        Some(separator) => bar_cells(text, line.clone(), separator),
+        None => aligned_cells(text, line.clone()),
+    };
+    let rows = lines.iter().filter(|line| !is_rule(&text[(*line).clone()])).map(cells).collect();
     let range = lines[0].start..lines[lines.len() - 1].end;
     Block { kind: Kind::Table(rows), range }
 }
@@ -348,10 +380,7 @@ mod tests {
             Document::parse(b"caf\xe9", Format::Text),
             Err(ReadError::Encoding { byte: 0xe9, offset: 3 })
         );
-        assert!(matches!(
-            Document::parse(&vec![b'a'; MAX_BYTES + 1], Format::Text),
-            Err(ReadError::TooLong { .. })
-        ));
+        assert!(matches!(Document::parse(&vec![b'a'; MAX_BYTES + 1], Format::Text), Err(ReadError::TooLong)));
         assert_eq!(kinds("\u{feff}ok", Format::Text), ["ok"]);
     }
 }

@@ -85,6 +85,17 @@ impl Frame {
         all
     }
 
+    /// Whether it names anything that a column can stand for.
+    pub(super) fn names_something(&self) -> bool {
+        self.machine.is_some()
+            || self.model.is_some()
+            || self.quant.is_some()
+            || self.streams.is_some()
+            || self.engine.is_some()
+            || self.phase.is_some()
+            || self.context.is_some()
+    }
+
     /// Conditions that `mentions` state without contradiction: an attribute with two values stays open.
     pub(super) fn of_statement(mentions: &[Mention], lexicon: &Lexicon) -> Self {
         let mut frame =
@@ -105,6 +116,22 @@ impl Frame {
         frame.bench = mentions.iter().any(|mention| mention.what == What::BenchName);
         frame.offload = mentions.iter().any(|mention| mention.what == What::Offload);
         frame
+    }
+
+    /// What a sentence with rates, the last of which is under `last`, leaves for what follows it.
+    pub(super) fn follow(&mut self, last: Self) {
+        let machine = last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| self.machine.take());
+        *self = Self {
+            machine,
+            model: last.model,
+            quant: last.quant,
+            engine: last.engine,
+            context: self.context,
+            streams: self.streams,
+            phase: self.phase,
+            unit: self.unit,
+            ..Self::default()
+        };
     }
 
     /// What a statement without rates leaves for what follows it.
@@ -344,7 +371,8 @@ impl Whole<'_> {
     /// The claim that `rate` makes under `frame`, in the sentence or row at `place`.
     pub(super) fn claim(&self, rate: &Mention, frame: Frame, place: &Range<usize>) -> Option<Claim> {
         let What::Rate { low, high, .. } = rate.what else { return None };
-        let frame = frame.or(&self.universal).or(&self.unique);
+        let mut frame = frame.or(&self.universal).or(&self.unique);
+        frame.context = frame.context.or(self.universal.context);
         let (machine, machines, devices) = self.machine(frame.machine.as_ref());
         let (model, models) = self.model(frame.model.as_ref(), rate.start);
         let quant = frame

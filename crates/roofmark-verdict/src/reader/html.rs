@@ -75,6 +75,17 @@ fn tag_end(text: &str) -> usize {
     text.len()
 }
 
+/// Whether the element `name` ends a drawing or formula that was not closed, as browsers have it.
+fn ends_drawing(hidden: &[u8], name: &[u8]) -> bool {
+    let text =
+        [&b"table"[..], b"ul", b"ol", b"li", b"b", b"strong", b"span", b"img", b"br", b"em", b"i", b"code"];
+    matches!(hidden, b"svg" | b"math") && (is_block(name) || is_heading(name) || text.contains(&name))
+}
+
+fn is_heading(name: &[u8]) -> bool {
+    matches!(name, [b'h', b'1'..=b'6'])
+}
+
 /// The page as far as it was read.
 #[derive(Default)]
 struct Page {
@@ -97,6 +108,9 @@ struct Page {
 
 impl Page {
     fn open(&mut self, name: &[u8]) {
+        if self.hidden.as_deref().is_some_and(|hidden| ends_drawing(hidden, name)) {
+            self.hidden = None;
+        }
         if self.hidden.is_some() {
             return;
         }

@@ -191,7 +191,9 @@ impl Lexicon {
         let mut found = Vec::new();
         let mut index = 0;
         while index < words.len() {
-            match self.longest(text, base, &words[index..]) {
+            let here = self.longest(text, base, &words[index..]);
+            let next = self.longest(text, base, &words[index + 1..]);
+            match here.filter(|here| !next.is_some_and(|next| names_more(*here, next))) {
                 Some((count, named)) => {
                     let mut last = index + count;
                     while last < words.len() && is_tail(text, base, words, last) && !named.models.is_empty() {
@@ -217,6 +219,11 @@ impl Lexicon {
         fits.max_by_key(|(spelling, _)| (spelling.len(), exact(spelling)))
             .map(|(spelling, named)| (spelling.len(), named))
     }
+}
+
+/// Whether the name that starts a word later is a longer one of the same: "NVIDIA RTX 6000" of "RTX 6000 Max-Q".
+fn names_more(here: (usize, &Named), next: (usize, &Named)) -> bool {
+    next.0 + 1 > here.0 && here.0 > 1 && !here.1.machines.is_empty() && !next.1.machines.is_empty()
 }
 
 fn matches(text: &str, base: usize, words: &[Word], spelling: &[String]) -> bool {

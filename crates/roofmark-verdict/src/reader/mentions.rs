@@ -208,7 +208,12 @@ impl Finder<'_> {
         {
             return None;
         }
-        if written == "spark" && !self.before(range.start, 8).to_lowercase().ends_with("dgx ") {
+        let joined = self.before(range.start, 2);
+        let inside = joined.ends_with('-') && joined.starts_with(char::is_alphabetic);
+        if written.len() <= 2 && inside {
+            return None;
+        }
+        if written == "spark" && !self.is_spark(range) {
             return None;
         }
         Some(What::Machine {
@@ -216,6 +221,13 @@ impl Finder<'_> {
             devices: self.devices(range),
             memory: self.memory(range),
         })
+    }
+
+    /// Whether the bare word "spark" is the machine: behind its maker's word, or a label of its own.
+    fn is_spark(&self, range: &Range<usize>) -> bool {
+        let line = self.before(range.start, 40).rsplit('\n').next().unwrap_or_default().to_lowercase();
+        let label = self.after(range.end, 4).trim_start().starts_with([':', '→', '=', '-', '–']);
+        line.ends_with("dgx ") || line.trim_matches([' ', '-', '*', '•']).is_empty() && label
     }
 
     /// Whether a bare number is the name of a card: no price, no unit behind it.
@@ -291,6 +303,9 @@ impl Finder<'_> {
         }
         let after = self.after(range.end, 14).to_lowercase();
         let after = after.trim_start_matches([' ', '(', 's']);
+        if after.starts_with("pair") || after.starts_with("duo") {
+            return Some(2);
+        }
         if let Some(rest) = after.strip_prefix(['x', '×'])
             && let Some(count) =
                 rest.trim_start().chars().next().and_then(|sign| sign.to_digit(10)).filter(|count| *count > 0)
@@ -300,7 +315,7 @@ impl Finder<'_> {
         if let [count @ b'2'..=b'8', b'x', b'0'..=b'9', ..] = after.as_bytes() {
             return Some(u32::from(count - b'0'));
         }
-        let mut words = before.rsplit(|sign: char| !sign.is_alphanumeric());
+        let mut words = before.trim_end_matches('-').rsplit(|sign: char| !sign.is_alphanumeric());
         let last = words.next()?;
         let adjective =
             !["on", "with", "of", "and", "the", "a", "per", "for", "my", "x", "in", "at", "to", ""]
@@ -390,10 +405,11 @@ impl Finder<'_> {
                 self.push(a.start..unit.end, What::Rate { low, high: second, group });
             }
             Some(low)
-                if !matches!(
-                    separator.as_str(),
-                    "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
-                ) =>
+                if self.is_moved(&a, &separator)
+                    || !matches!(
+                        separator.as_str(),
+                        "-" | "–" | "—" | "‑" | "−" | "~" | "～" | "〜" | "a" | "e" | "y"
+                    ) =>
             {
                 self.list_before(&a, group);
                 self.take(a.start..unit.end);
@@ -418,14 +434,23 @@ impl Finder<'_> {
         }
     }
 
+    /// Whether two numbers are where a rate came from and where it went: "went from 28 to 62".
+    fn is_moved(&self, a: &Range<usize>, separator: &str) -> bool {
+        let before = self.before(a.start, 60).to_lowercase();
+        let start = before.trim_end().rsplit(' ').next().unwrap_or_default();
+        let own = usize::from(start == "from");
+        matches!(separator, "to" | "a" | "à" | "auf")
+            && matches!(start, "from" | "de" | "von" | "da")
+            && MOTION.find_iter(&before).count() > own
+    }
+
     /// Whether two numbers before one unit are the ends of a range rather than two rates.
     fn is_range(&self, a: &Range<usize>, separator: &str, low: f64, high: f64) -> bool {
         let before = self.before(a.start, 60).to_lowercase();
         let between = ["between", "zwischen", "entre", "tra", "von", "de", "from", "desde", "des"]
             .iter()
             .any(|word| before.trim_end().trim_end_matches(['~', '≈', ' ']).ends_with(word));
-        let moved =
-            separator == "to" && before.trim_end().ends_with("from") && MOTION.find_iter(&before).count() > 1;
+        let moved = self.is_moved(a, separator);
         let joined = is_lead(separator)
             || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
         low <= high
@@ -531,7 +556,7 @@ impl Finder<'_> {
         for found in QUANT_OTHER.captures_iter(part) {
             if let (Some(whole), Some(name)) = (found.get(0), quant_other(&found)) {
                 let range = self.base + whole.start()..self.base + whole.end();
-                let bus = self.after(range.end, 6).trim_start().starts_with("bus");
+                let bus = self.after(range.end, 6).trim_start().starts_with("bus") || self.is_peak(&range);
                 let repeated = found.name("bits").is_some() && self.beside_format(&range);
                 if !bus && !repeated {
                     let name = self.mlx_bits(&range, &name).unwrap_or(name);
@@ -542,6 +567,12 @@ impl Finder<'_> {
         self.contexts();
         self.prompts();
         self.streams();
+    }
+
+    /// Whether a number format is that of a device's peak: `1 PFLOP FP4`, `FP8 TOPS`.
+    fn is_peak(&self, range: &Range<usize>) -> bool {
+        let near = [self.before(range.start, 10), self.after(range.end, 10)].map(str::to_lowercase);
+        near.iter().any(|words| words.contains("flop") || words.contains("tops"))
     }
 
     /// Whether a width in bits only repeats the width of a format named beside it: `4-bit AWQ`, `AWQ (4 bits)`.
@@ -619,7 +650,8 @@ impl Finder<'_> {
         for found in CONTEXT.captures_iter(part) {
             let Some(whole) = found.get(0) else { continue };
             let range = self.base + whole.start()..self.base + whole.end();
-            if let Some(tokens) = self.context(&found).filter(|_| self.is_free(&range)) {
+            let capacity = CAPACITY.is_match(self.before(range.start, 32));
+            if let Some(tokens) = self.context(&found).filter(|_| !capacity && self.is_free(&range)) {
                 self.push(range, What::Context(tokens));
             }
         }
@@ -644,7 +676,7 @@ impl Finder<'_> {
     }
 
     fn context(&self, found: &Captures<'_>) -> Option<u64> {
-        if found.name("zero").is_some() {
+        if found.name("zero").or_else(|| found.name("naught")).is_some() {
             return Some(0);
         }
         let (number, kilo) =
@@ -678,32 +710,7 @@ impl Finder<'_> {
     }
 
     fn circumstances(&mut self) {
-        let part = self.part;
-        let mut phases: Vec<(Range<usize>, What)> = Vec::new();
-        for found in PREFILL.captures_iter(part) {
-            let prompt = found.name("n").and_then(|n| n.as_str().parse().ok());
-            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
-                phases.push((
-                    self.base + whole.start()..self.base + whole.end(),
-                    What::Phase(Phase::Prefill, prompt),
-                ));
-            }
-        }
-        for found in DECODE.find_iter(part) {
-            phases
-                .push((self.base + found.start()..self.base + found.end(), What::Phase(Phase::Decode, None)));
-        }
-        phases.sort_by_key(|(range, _)| range.start);
-        let mut end = 0;
-        for (range, what) in phases {
-            if range.start >= end {
-                end = range.end;
-                if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
-                    self.push(range.clone(), What::BenchName);
-                }
-                self.push(range, what);
-            }
-        }
+        self.phases();
         for (pattern, what) in [
             (&*BATCHED, What::Batched),
             (&*AGGREGATE, What::Aggregate),
@@ -712,29 +719,82 @@ impl Finder<'_> {
             (&*HOST_ONLY, What::HostOnly),
             (&*MODAL, What::Modal),
         ] {
-            for found in pattern.find_iter(part) {
+            for found in pattern.find_iter(self.part) {
                 self.push(self.base + found.start()..self.base + found.end(), what.clone());
             }
         }
         self.speculation();
-        for found in CORES.captures_iter(part) {
+        self.counts();
+        for date in dates::find(self.part, self.base) {
+            self.push(date.start..date.end, What::Date(date));
+        }
+    }
+
+    fn phases(&mut self) {
+        let mut end = 0;
+        for (range, what) in self.named_phases() {
+            if range.start < end || self.is_length(&range) {
+                continue;
+            }
+            end = range.end;
+            if BENCH_NAME.is_match(&self.part[range.start - self.base..range.end - self.base]) {
+                self.push(range.clone(), What::BenchName);
+            }
+            self.push(range, what);
+        }
+    }
+
+    /// Words for phases in order; a number behind `pp` that is a rate of its own is not part of the word.
+    fn named_phases(&self) -> Vec<(Range<usize>, What)> {
+        let mut phases: Vec<(Range<usize>, What)> = Vec::new();
+        for found in PREFILL.captures_iter(self.part) {
+            let free = |n: &regex::Match<'_>| self.is_free(&(self.base + n.start()..self.base + n.end()));
+            let number = found.name("n");
+            let prompt = number.filter(free).and_then(|n| n.as_str().parse().ok());
+            if let Some(whole) = found.name("w").or_else(|| found.name("v")).or_else(|| found.get(0)) {
+                let end = number.filter(|n| !free(n)).map_or(whole.end(), |n| n.start());
+                let range = self.base + whole.start()..self.base + end;
+                phases.push((range, What::Phase(Phase::Prefill, prompt)));
+            }
+        }
+        for found in DECODE.find_iter(self.part) {
+            let range = self.base + found.start()..self.base + found.end();
+            phases.push((range, What::Phase(Phase::Decode, None)));
+        }
+        phases.sort_by_key(|(range, _)| range.start);
+        phases
+    }
+
+    /// Whether a word for the prompt only states its length: `1k prompt:`, `input 1k`.
+    fn is_length(&self, word: &Range<usize>) -> bool {
+        let context = |mention: &Mention| {
+            matches!(mention.what, What::Context(_))
+                && mention.start <= word.start
+                && word.end <= mention.end + 2
+        };
+        let input = self.part[word.start - self.base..word.end - self.base].eq_ignore_ascii_case("input");
+        let number = self.after(word.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
+        self.mentions.iter().any(context) || input && number
+    }
+
+    /// Cores of a machine and cards without their name.
+    fn counts(&mut self) {
+        for found in CORES.captures_iter(self.part) {
             let Some(whole) = found.get(0) else { continue };
             let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
             if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }
-        for found in CARDS.captures_iter(part) {
-            let Some(written) = found.name("n").or_else(|| found.name("both")) else { continue };
+        for found in CARDS.captures_iter(self.part) {
+            let names = ["n", "both", "tp", "alone", "twin"];
+            let written = names.iter().find_map(|name| found.name(name));
+            let Some((whole, written)) = found.get(0).zip(written) else { continue };
             let written = written.as_str().to_lowercase();
             let count = written.parse().ok().or_else(|| count_word(&written));
-            if let (Some(whole), Some(count)) = (found.get(0), count.filter(|count| (1..=16).contains(count)))
-            {
+            if let Some(count) = count.filter(|count| (1..=16).contains(count)) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cards(count as u32));
             }
-        }
-        for date in dates::find(part, self.base) {
-            self.push(date.start..date.end, What::Date(date));
         }
     }
 
@@ -800,7 +860,8 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双" => 2,
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双"
+        | "双卡" | "雙卡" => 2,
         "three" | "triple" | "drei" | "trois" | "tres" => 3,
         "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
         "five" => 5,
@@ -808,7 +869,7 @@ fn count_word(word: &str) -> Option<u64> {
         "eight" | "acht" | "huit" | "ocho" => 8,
         "ten" => 10,
         "sixteen" => 16,
-        "single" | "one" => 1,
+        "single" | "one" | "单卡" | "單卡" => 1,
         _ => return None,
     })
 }

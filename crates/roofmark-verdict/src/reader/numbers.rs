@@ -16,6 +16,7 @@ pub(super) const NUMBER: &str =
 /// How `text` writes decimals: by its unambiguous numbers, else by its language.
 pub(super) fn decimal_of(text: &str) -> Decimal {
     let (mut comma, mut point) = (0usize, 0usize);
+    let (mut comma_unit, mut point_unit) = (0usize, 0usize);
     let bytes = text.as_bytes();
     for at in 1..bytes.len().saturating_sub(1) {
         if matches!(bytes[at], b',' | b'.')
@@ -24,12 +25,25 @@ pub(super) fn decimal_of(text: &str) -> Decimal {
         {
             let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits != 3 {
-                *(if bytes[at] == b',' { &mut comma } else { &mut point }) += 1;
+                let unit = unit_follows(&bytes[at + 1 + digits..]);
+                let (all, with_unit) = match bytes[at] {
+                    b',' => (&mut comma, &mut comma_unit),
+                    _ => (&mut point, &mut point_unit),
+                };
+                *all += 1;
+                *with_unit += usize::from(unit);
             }
         }
     }
-    let language = comma_language(text) && (comma > 0 || point == 0 || !english(text));
+    let measured = comma_unit > point_unit && !english(text);
+    let language = measured || comma_language(text) && (comma > 0 || point == 0 || !english(text));
     if language || comma > point { Decimal::Comma } else { Decimal::Point }
+}
+
+/// Whether a unit stands behind a number: a word, not another number (versions and sizes have those).
+fn unit_follows(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    rest.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80)
 }
 
 fn english(text: &str) -> bool {

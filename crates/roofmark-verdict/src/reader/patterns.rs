@@ -4,8 +4,11 @@ use super::numbers::NUMBER;
 use regex::Regex;
 use std::sync::LazyLock;
 
+/// Word boundaries are those of ASCII: Unicode's would keep the fast automaton from any text with a dash or a quotation
+/// mark in it. A word that starts or ends in an accented letter must not lean on one.
 fn compile(pattern: &str) -> Regex {
-    Regex::new(&pattern.replace("NUM", NUMBER).replace("UNIT", UNIT)).expect("the pattern is valid")
+    let whole = pattern.replace("NUM", NUMBER).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
+    Regex::new(&whole.replace("\\b", "(?-u:\\b)")).expect("the pattern is valid")
 }
 
 macro_rules! pattern {
@@ -20,7 +23,7 @@ const UNIT: &str = concat!(
     r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
     r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
     r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|с(?:ек(?:унду)?)?\b|秒|초)",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
@@ -28,7 +31,7 @@ pattern!(
     /// A rate, or a range of rates, before its unit.
     RATE = concat!(
         r"(?i)(?P<a>(?-u:\b)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?-u:\b)|NUM)(?P<ak>k\b)?\+?(?:-?ish\b|\s+(?:or so|odd)\b)?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
-        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|\bà\b|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
+        r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|à|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
         r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
     )
 );
@@ -73,7 +76,7 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|lus?|traités?|leídos?|procesados?|letti?|elaborati?)\b",
+        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
@@ -106,7 +109,7 @@ pattern!(
 );
 pattern!(
     /// Words for generating tokens.
-    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generierung|generación|output speed|token gen)\b|解码|デコード"
+    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|output speed|token gen)\b|解码|デコード"
 );
 pattern!(
     /// A number of streams.
@@ -139,7 +142,7 @@ pattern!(
 );
 pattern!(
     /// Speculative decoding.
-    SPECULATION = r"(?i)\b(?:speculat(?:ive|ion)\w*|spec[- ]dec(?:ode|oding)?|draft(?:er)?[- ]model|MTP|EAGLE(?:-?\d)?|Medusa|DFlash|DSpark|lookahead decoding|multi-token prediction|spekulativ\w*)\b|投机|推测解码|投機的"
+    SPECULATION = r"(?i)\b(?:speculat(?:ive|ion)\w*|spec[- ]dec(?:ode|oding)?|draft(?:er)?[- ]model|(?:as|with|using|no|without) (?:an? |the )?draft|MTP|EAGLE(?:-?\d)?|Medusa|DFlash|DSpark|lookahead decoding|multi-token prediction|spekulativ\w*)\b|投机|推测解码|投機的"
 );
 pattern!(
     /// Mean accepted length.
@@ -148,9 +151,9 @@ pattern!(
 pattern!(
     /// Tokens of context.
     CONTEXT = concat!(
-        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
+        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
-        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|\bà|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|\b(?P<zero>(?:empty|zero|no|fresh|leerem)\s+(?:context|kontext))\b"
+        r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|à|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
     )
 );
 pattern!(
@@ -159,7 +162,7 @@ pattern!(
 );
 pattern!(
     /// How many cards, without their name.
-    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b"
+    CARDS = r"(?i)\b(?P<n>[1-9]|single|one|both|two|dual|three|four|six|eight|zwei|drei|vier|beide|deux|trois|quatre|dos|tres|cuatro)[- ](?:of (?:them|the cards)|(?:linked\s+|such\s+|of the\s+)?(?:cards?|gpus?|systems|machines|boxes|nodes)|karten|cartes|tarjetas|gráficas)\b|\b(?:across|over|on|using) (?P<both>both)\b|\b(?:TP[- =]?|tensor[- ]parallel(?:[- ]size)?\s*(?:of\s*|=|:)?\s*)(?P<tp>[1-8])\b|(?P<alone>[单單]卡)|(?P<twin>[双雙]卡)"
 );
 pattern!(
     /// Weights held in host memory.
@@ -175,7 +178,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|reading speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -187,7 +190,7 @@ pattern!(
 );
 pattern!(
     /// A rise or fall from one rate to another.
-    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|sinkt|fiel|passe|sube|from)\b"
+    MOTION = r"(?i)\b(?:go(?:es|ing)?|went|jump(?:s|ed)?|improv\w+|increas\w+|climb\w*|r(?:ise|ose|ises)|drop(?:s|ped)?|fell|falls?|speed\w* up|took|takes|moved?|boost\w*|lift(?:s|ed|ing)?|rais(?:e[sd]?|ing)|bring(?:s|ing)?|brought|push(?:es|ed|ing)?|steigt|stieg|pase|passe|passato|subio|gestiegen|sinkt|fiel|passe|sube|from)\b|\b(?:pass?é|subió)"
 );
 pattern!(
     /// The unit alone, as column headers and captions write it.
@@ -195,11 +198,12 @@ pattern!(
 );
 pattern!(
     /// Column headers and row labels of rates without a unit.
-    RATE_LABEL = r"(?i)\b(?:speed|throughput|decode|generation|prefill|pp\s?\d+|tg\s?\d+|tps|geschwindigkeit|vitesse|velocidad|velocità|rate)\b|速度|吞吐"
+    RATE_LABEL = r"(?i)\b(?:speed|throughput|decode|generation|prefill|pp\s?\d+|tg\s?\d+|tps|geschwindigkeit|vitesse|velocidad|rate)\b|velocità|速度|吞吐"
 );
 pattern!(
-    /// Column headers and row labels of what is no rate.
-    OTHER_LABEL = r"(?i)\b(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen)\b|[$€£]|价格|显存|内存|功耗|首字"
+    /// Column headers and row labels of what is no rate. Its words are short: Unicode's boundaries keep them out of longer
+    /// ones such as "Gerät".
+    OTHER_LABEL = r"(?i)\<(?:ttft|latency|ms|watts?|power|w|tdp|price|cost|msrp|usd|eur|memory|ram|vram|gi?b|gb/s|size|params|ngl|threads|n_kv|n_ubatch|n_batch|fa|mmap|time|t_pp|t_tg|t|s|score|quality|ppl|perplexity|temp|date|released?|bandwidth|efficiency|noise|cores?|preis|prix|precio|speicher|ppd|%|id|notes?|url|source|first token|seconds?|stdev|±|ngen)\>|[$€£]|价格|显存|内存|功耗|首字"
 );
 pattern!(
     /// Column headers of prompt rates.
@@ -207,7 +211,7 @@ pattern!(
 );
 pattern!(
     /// Sentences that begin with the circumstances of all their rates.
-    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|à|a)\b"
+    FRAMED = r"(?i)^[\W_]*(?:with|at|for|under|bei|mit|avec|con|a)\b|^[\W_]*à\s"
 );
 pattern!(
     /// Weights as their maker released them.
@@ -219,7 +223,7 @@ pattern!(
 );
 pattern!(
     /// Column headers of the number of streams.
-    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|users|streams|clients|requests|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
+    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
 );
 pattern!(
     /// Column headers of the context.
@@ -309,4 +313,20 @@ pattern!(
 pattern!(
     /// Memory that belongs to a machine named before.
     MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
+);
+pattern!(
+    /// What turns a denial into what happens instead.
+    INSTEAD = r"(?i)\b(?:but|and|so|aber|sondern|mais|pero)\s+(?:(?:it|only|still|instead|then)\s+)*(?:drop|f[ae]ll|manage|get|got|run|ran|slow|crawl|settle|do|did)"
+);
+pattern!(
+    /// Column headers of a machine's GPU cores.
+    CORES_LABEL = r"(?i)^(?:gpu[ _-]?)?(?:cores?|kerne|cœurs|núcleos)$"
+);
+pattern!(
+    /// Work that is no inference of a language model's text.
+    OTHER_WORK = r"(?i)\b(?:embeddings?|fine-?tun\w*|trained|training|tokenizer|rerank\w*)\b"
+);
+pattern!(
+    /// Words before a context that could be held, not that was.
+    CAPACITY = r"(?i)\b(?:fits?|fitting|supports?|room for|max(?:imum)?|enough for|capable of)\b[^.;:]{0,16}$"
 );

@@ -15,6 +15,9 @@ use std::ops::Range;
 /// Sentences longer than this are cut at white space, so that work stays linear.
 const LONGEST_SENTENCE: usize = 2000;
 
+/// Bytes from which a text is read by several threads.
+const LONG_TEXT: usize = 100_000;
+
 /// What a document says.
 pub(super) struct Found {
     pub claims: Vec<Claim>,
@@ -25,8 +28,7 @@ pub(super) struct Found {
 /// All claims of `document`.
 pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     let decimal = numbers::decimal_of(&document.text);
-    let parts: Vec<Vec<Part>> =
-        document.blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect();
+    let parts = all_parts(document, lexicon, decimal);
     let whole = whole(document, &parts, lexicon);
     let mut reader = Scope {
         whole: &whole,
@@ -39,6 +41,7 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
         headings: Vec::new(),
         items: Vec::new(),
         rebuffed: rebuffed(&document.text, &parts),
+        pair: None,
         claims: Vec::new(),
         sentences: Vec::new(),
     };
@@ -51,6 +54,26 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
     let (claims, sentences) = (reader.claims, reader.sentences);
     Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// The sentences of all blocks. Blocks do not depend on each other: those of a long text are read side by side.
+fn all_parts(document: &Document, lexicon: &Lexicon, decimal: Decimal) -> Vec<Vec<Part>> {
+    let read = |blocks: &[Block]| -> Vec<Vec<Part>> {
+        blocks.iter().map(|block| parts(&document.text, block, lexicon, decimal)).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if threads == 1 || document.text.len() < LONG_TEXT {
+        return read(&document.blocks);
+    }
+    let share = document.blocks.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            document.blocks.chunks(share).map(|blocks| scope.spawn(|| read(blocks))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Vec<Part>>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        running.into_iter().flat_map(join).collect()
+    })
 }
 
 /// Quantizations that a text names in sentences or in claims, each once.
@@ -88,18 +111,20 @@ fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<
 
 /// Numbers without a unit are rates where the sentence or the one before it tells rates, else nothing.
 fn settle_bare(parts: &mut [Part]) {
-    let mut told = false;
+    let mut told = 0usize;
     for part in parts {
-        told |= has_rate(&part.mentions);
+        if has_rate(&part.mentions) {
+            told = 3;
+        }
         for (at, mention) in part.mentions.iter_mut().enumerate() {
             if let What::Bare(rate) = mention.what
-                && told
+                && told > 0
             {
                 mention.what = What::Rate { low: rate, high: rate, group: usize::MAX - at };
             }
         }
         part.mentions.retain(|mention| !matches!(mention.what, What::Bare(_)));
-        told = has_rate(&part.mentions);
+        told = if has_rate(&part.mentions) { 2 } else { told.saturating_sub(1) };
     }
 }
 
@@ -115,11 +140,18 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
         let value =
             |name: &str| numbers::value(found.name(name)?.as_str(), decimal).filter(|value| *value > 0.0);
         let (Some(a), Some(low)) = (found.name("a"), value("a")) else { continue };
-        let range = part.range.start + a.start()..part.range.start + found.name("b").unwrap_or(a).end();
+        let own = part.range.start + a.start()..part.range.start + a.end();
+        let named_by = |mention: &Mention| mention.start < own.end && mention.end > own.start;
+        let second = found.name("b").zip(value("b")).filter(|_| part.mentions.iter().any(named_by));
+        let ((a, low), b) = match second {
+            Some(second) => (second, None),
+            None => ((a, low), found.name("b")),
+        };
+        let range = part.range.start + a.start()..part.range.start + b.unwrap_or(a).end();
         let before = text[part.range.start..range.start].trim_end_matches([' ', '~', '≈', '*']);
         let behind = part.range.start + before.len();
-        let label =
-            before.ends_with([':', '=', '–', '—', '：']) && (is_named || !OTHER_LABEL.is_match(before));
+        let label = before.ends_with([':', '=', '–', '—', '：', '→', '>'])
+            && (is_named || !OTHER_LABEL.is_match(before));
         let named = mentions.iter().any(|mention| mention.end == behind) || label;
         let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
         if named && free {
@@ -189,6 +221,7 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
                     model: said.model,
                     ..Frame::default()
                 });
+                universal.context = universal.context.or(said.context);
             }
         }
     }
@@ -302,6 +335,8 @@ struct Scope<'a> {
     items: Vec<(usize, Frame)>,
     /// Starts of statements that the text rebuffs.
     rebuffed: Vec<usize>,
+    /// The larger of two rates that are one of the prompt and one of generation.
+    pair: Option<f64>,
     claims: Vec<Claim>,
     sentences: Vec<Sentence>,
 }
@@ -418,18 +453,14 @@ impl Scope<'_> {
         }
         let groups = segments(self.whole.text, part);
         let mut previous: Option<Frame> = None;
+        self.pair = self.larger_of_pair(part);
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
-            let before = |mention: &&Mention| mention.end <= part.mentions[group.rates[0]].start;
-            if group.from_to && local.speculation.is_none() {
-                local.speculation = part.mentions.iter().rev().filter(before).find_map(|mention| {
-                    if let What::Speculation(on) = mention.what { Some(on) } else { None }
-                });
-            }
+            local.speculation = local.speculation.or_else(|| group.speculation_before(part));
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
@@ -460,22 +491,7 @@ impl Scope<'_> {
             previous = Some(seen);
         }
         if let Some(last) = previous {
-            let machine =
-                last.machine.filter(|seen| !seen.machines.is_empty()).or_else(|| frame.machine.clone());
-            let kept = Frame {
-                machine,
-                model: last.model,
-                quant: last.quant,
-                engine: last.engine,
-                ..Frame::default()
-            };
-            *frame = Frame {
-                context: frame.context,
-                streams: frame.streams,
-                phase: frame.phase,
-                unit: frame.unit,
-                ..kept
-            };
+            frame.follow(last);
         }
     }
 
@@ -504,6 +520,38 @@ impl Scope<'_> {
         {
             seen.machine = Some(MachineSeen { machines: self.whole.host.clone(), ..MachineSeen::default() });
         }
+    }
+
+    /// Of two rates that lead from one to the other, the first is the replaced machine's.
+    fn swapped(&self, part: &Part, group: &Segment, at: usize, frame: &mut Frame) {
+        let own =
+            group.around(part).mentions.iter().any(|mention| matches!(mention.what, What::Machine { .. }));
+        if let (Some((old, new)), true, false) = (&self.swap, group.from_to && group.rates.len() == 2, own) {
+            frame.machine = Some(if at == 0 { old.clone() } else { new.clone() });
+        }
+    }
+
+    /// The larger of the two rates of a sentence that names no phase, where the text has just told a rate of the prompt
+    /// and one of generation: "890 and 71 tok/s". Prompts are read several times faster than tokens are generated.
+    fn larger_of_pair(&self, part: &Part) -> Option<f64> {
+        let rates: Vec<f64> = part
+            .mentions
+            .iter()
+            .filter_map(|mention| if let What::Rate { low, .. } = mention.what { Some(low) } else { None })
+            .collect();
+        let [first, second] = rates.as_slice() else { return None };
+        let named =
+            part.mentions.iter().any(|mention| matches!(mention.what, What::Phase(..) | What::Streams(_)));
+        let told = self.claims.last_chunk::<2>().is_some_and(|[one, other]| {
+            [one, other].iter().filter(|claim| claim.phase == Phase::Prefill).count() == 1
+        });
+        let (low, high) = (first.min(*second), first.max(*second));
+        (told && !named && high > 3.0 * low).then_some(high)
+    }
+
+    fn paired(&self, rate: &Mention) -> Option<(Phase, Option<u64>)> {
+        let (What::Rate { low, .. }, Some(larger)) = (&rate.what, self.pair) else { return None };
+        Some((if *low >= larger { Phase::Prefill } else { Phase::Decode }, None))
     }
 
     /// Notes which machine of two replaces the other; whether there are such.
@@ -593,14 +641,17 @@ impl Scope<'_> {
             }
             let machine = |mention: &Mention| matches!(mention.what, What::Machine { .. });
             let hosted = HOSTED.is_match(&self.whole.text[part.range.clone()]);
-            if hosted && !part.mentions.iter().any(machine) {
+            let clause = &self.whole.text[group.range.start..group.range.end.min(part.range.end)];
+            if hosted && !part.mentions.iter().any(machine) || OTHER_WORK.is_match(clause) {
                 continue;
             }
             let mut frame = seen.clone();
             if count > 1 {
                 group.align(part, at, &mut frame);
                 frame.forecast = frame.forecast.filter(|_| !group.from_to || at + 1 == count);
+                self.swapped(part, group, at, &mut frame);
             }
+            frame.phase = frame.phase.or_else(|| self.paired(rate));
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
             {
@@ -619,7 +670,8 @@ impl Scope<'_> {
             .iter()
             .any(|words| clause.to_lowercase().contains(words));
         let denied = DENIAL.find_iter(clause).last().is_some_and(|found| {
-            clause[found.end()..].split_whitespace().count() <= 9 && !clause[found.end()..].contains(" but ")
+            let after = &clause[found.end()..];
+            after.split_whitespace().count() <= 9 && !after.contains(" but ") && !INSTEAD.is_match(after)
         });
         let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
         denied && !excused || WISH.is_match(wish)
@@ -736,7 +788,8 @@ fn ends_in_remark(text: &str, part: &Part) -> bool {
         return false;
     };
     let tail = tail.trim().trim_end_matches(['.', '!', ' ']);
-    tail.starts_with('(') && tail.ends_with(')') && tail.matches('(').count() == 1
+    let before = tail.split('(').next().unwrap_or_default();
+    !before.contains([',', ';', ':']) && tail.ends_with(')') && tail.matches('(').count() == 1
 }
 
 /// A stretch of a sentence with the rates that stand in it together.
@@ -758,6 +811,17 @@ impl Segment {
             start: part.mentions[first].start,
             end: part.mentions[last].end,
         }
+    }
+
+    /// For a rate that leads to another, the speculation that the sentence names before it.
+    fn speculation_before(&self, part: &Part) -> Option<bool> {
+        let start = part.mentions[self.rates[0]].start;
+        let before = part.mentions.iter().rev().filter(|mention| self.from_to && mention.end <= start);
+        before.into_iter().find_map(
+            |mention| {
+                if let What::Speculation(on) = mention.what { Some(on) } else { None }
+            },
+        )
     }
 
     fn names_due(&self, part: &Part, text: &str) -> bool {
@@ -832,7 +896,7 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
 fn is_lead(gap: &str) -> bool {
     matches!(
         gap.trim().trim_end_matches(['~', '≈', ' ']).to_lowercase().as_str(),
-        "to" | "→" | "->" | "=>" | "auf" | "up to" | "⇒"
+        "to" | "→" | "->" | "=>" | "auf" | "a" | "à" | "up to" | "⇒"
     )
 }
 

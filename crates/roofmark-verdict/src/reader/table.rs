@@ -54,6 +54,8 @@ enum Role {
     /// Tokens of the prompt, or tokens generated, of a benchmark's export.
     Prompt,
     Generated,
+    /// GPU cores of the row's machine.
+    Cores,
     /// Names of conditions, or rates where the text around says so.
     Open,
 }
@@ -142,13 +144,7 @@ impl Table<'_> {
             column.role == Role::Rate && column.frame.phase.is_some_and(|(phase, _)| phase == Phase::Prefill)
         }) && self.rows[0].iter().any(|cell| self.cell(cell).contains("S_TG"));
         for (at, column) in columns.iter_mut().enumerate() {
-            let entity = column.frame.machine.is_some()
-                || column.frame.model.is_some()
-                || column.frame.quant.is_some()
-                || column.frame.streams.is_some()
-                || column.frame.engine.is_some()
-                || column.frame.phase.is_some()
-                || column.frame.context.is_some();
+            let entity = column.frame.names_something();
             if column.role == Role::Open && entity && !any_rate && (corner || carry.unit) {
                 column.role = Role::Rate;
             }
@@ -176,6 +172,8 @@ impl Table<'_> {
             Role::Rate
         } else if let Some(found) = BENCH_COLUMN.captures(&text) {
             if found.name("prompt").is_some() { Role::Prompt } else { Role::Generated }
+        } else if CORES_LABEL.is_match(&text) {
+            Role::Cores
         } else if STREAMS_LABEL.is_match(&text) {
             Role::Streams
         } else if CONTEXT_LABEL.is_match(&text) {
@@ -189,10 +187,20 @@ impl Table<'_> {
         } else {
             Role::Open
         };
+        let phase = frame.phase.or_else(|| self.phase_of(&words));
+        let frame = Frame { phase, ..frame };
         let prompt =
             role == Role::Rate && frame.phase.is_none() && PROMPT_LABEL.is_match(&text.replace('_', " "));
         let phase = if prompt { Some((Phase::Prefill, None)) } else { frame.phase };
         Column { role, frame: Frame { phase, ..frame } }
+    }
+
+    /// The phase that a header in the spelling of exports names: `decode_tokens_per_s`.
+    fn phase_of(&self, words: &str) -> Option<(Phase, Option<u64>)> {
+        if PREFILL.is_match(words) {
+            return Some((Phase::Prefill, None));
+        }
+        DECODE.is_match(words).then_some((Phase::Decode, None))
     }
 
     fn row(&self, row: &Row, columns: &[Column], above: &mut Frame, claims: &mut Vec<Claim>) {
@@ -207,7 +215,13 @@ impl Table<'_> {
             return;
         }
         let frame = own.or_all(above);
-        let told = UNIT_ONLY.is_match(label) || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
+        let unit = |cell: &Range<usize>| {
+            let cell = self.cell(cell);
+            UNIT_ONLY.is_match(cell) && !cell.contains(|sign: char| sign.is_ascii_digit())
+        };
+        let told = row.iter().any(unit)
+            || UNIT_ONLY.is_match(label)
+            || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
         let place = first.start..row[row.len() - 1].end;
         for (at, cell) in row.iter().enumerate() {
             let Some(column) =
@@ -215,9 +229,7 @@ impl Table<'_> {
             else {
                 continue;
             };
-            let entity = column.frame.machine.is_some()
-                || column.frame.model.is_some()
-                || column.frame.quant.is_some();
+            let entity = column.frame.names_something();
             let plain = column.role == Role::Rate || told && at > 0 && entity;
             self.rate_cell(cell, plain && (at > 0 || entity), column, &frame, &place, claims);
         }
@@ -261,6 +273,15 @@ impl Table<'_> {
 
     /// Conditions that the cells of a row state.
     fn row_frame(&self, row: &Row, columns: &[Column]) -> Frame {
+        let mut frame = self.said_by_cells(row, columns);
+        let cores = columns.iter().position(|column| column.role == Role::Cores);
+        if let (Some(machine), Some(cell)) = (&mut frame.machine, cores.and_then(|at| row.get(at))) {
+            machine.cores = machine.cores.or_else(|| self.cell(cell).parse().ok());
+        }
+        frame
+    }
+
+    fn said_by_cells(&self, row: &Row, columns: &[Column]) -> Frame {
         let mut frame = self.exported(row, columns);
         for (at, cell) in row.iter().enumerate() {
             let Some(column) = columns.get(at) else { continue };
@@ -270,7 +291,7 @@ impl Table<'_> {
                     let said = self.count(cell).filter(|tokens| *tokens > 0 || !frame.bench);
                     frame.context = frame.context.or(said);
                 }
-                Role::Other | Role::Rate | Role::Prompt | Role::Generated => {}
+                Role::Other | Role::Rate | Role::Prompt | Role::Generated | Role::Cores => {}
                 Role::Notes => {
                     let said = Frame::of_statement(&self.mentions(cell), self.whole.lexicon);
                     frame.speculation = frame.speculation.or(said.speculation);

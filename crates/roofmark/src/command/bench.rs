@@ -2,6 +2,7 @@
 
 mod progress;
 mod request;
+mod via_server;
 mod weights;
 
 use crate::exit::Exit;
@@ -74,6 +75,12 @@ pub struct BenchArgs {
     /// Run the whole model and its slices, and say how far apart they are.
     #[arg(long)]
     pub verify_slices: bool,
+    /// Run the model through its llama-server too and say where the difference goes.
+    #[arg(long, conflicts_with_all = ["endpoint", "verify_slices"])]
+    pub via_server: bool,
+    /// The llama-server program (default: the one on the PATH).
+    #[arg(long, value_name = "FILE", requires = "via_server")]
+    pub server_binary: Option<std::path::PathBuf>,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -117,13 +124,22 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     if args.load.endpoint.is_some() {
         return super::endpoint::run(&args.load, json, place);
     }
+    if args.via_server {
+        return via_server::run(args, json);
+    }
     let root = Path::new("/");
     let host = state::host(root);
     let request = request::resolve(args, &host)?;
     // What cannot fit is said before anything is waited for.
     request.parts(&request.means(&host, NOMINAL))?;
     let stop = stop_flag()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(crate::ledger::folder().ok().as_deref());
+    let date = crate::day::now();
+    progress.note(&roofmark_web::Progress::Started {
+        model: format!("{} {}", request.whole.model, request.whole.quant),
+        protocol: request.protocol.to_string(),
+        date,
+    });
     let mut probe = MachineProbe::new(&host, root).context("failed to map memory for the bandwidth probe")?;
     let rest = settle(&mut probe, host.cpus, PATIENCE, &mut |event| progress.show(&event));
     let roofs = Roofs { single: probe.roof(1), all: probe.roof(request.threads) };
@@ -139,6 +155,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
         ask: request.weights.is_trained(),
         together: means.available.is_none_or(|available| available >= together),
         roofs: !request.on_gpu(),
+        sentinel: true,
     };
     let subject = Subject { rest, ..subject(&request, host, roofs) };
     let mut stages = weights::stages(&request, parts);
@@ -148,7 +165,10 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run, roofmark_ledger::record::Context::default());
+    let kept = crate::ledger::keep_run(place, &run, weights::facts(&request.weights));
+    // The page is not told where the ledger is.
+    let text = kept.split(" in ").next().unwrap_or_default().to_owned();
+    progress.note(&roofmark_web::Progress::Finished { text });
     Ok(exit(&run, &stop))
 }
 

@@ -2,11 +2,14 @@
 
 use crate::catalog::catalog;
 use crate::exit::Exit;
+use crate::ledger::{self, Place};
+use crate::{here, own};
 use anyhow::{Context, Result};
 use clap::Args;
 use roofmark_facts::evidence::measurements;
 use roofmark_theory::calibrate::{calibrate, evidence};
 use roofmark_theory::evaluate::read;
+use roofmark_theory::model::Evidence;
 use roofmark_theory::table::{PhaseTable, Table};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -17,19 +20,27 @@ pub struct CalibrateArgs {
     /// More measurements beside the embedded ones, in the columns of docs/accuracy.md.
     #[arg(long)]
     pub with: Vec<PathBuf>,
+    /// Leave your own runs of this machine out.
+    #[arg(long)]
+    pub without_ledger: bool,
     /// Passes of the search over the kernel's deviations; 0 keeps those of this build.
     #[arg(long, default_value_t = 0)]
     pub search: u32,
 }
 
 /// Calibrates and prints the table.
-pub fn run(args: &CalibrateArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &CalibrateArgs, json: bool, place: &Place) -> Result<Exit> {
     let mut rows = measurements().to_vec();
     for path in &args.with {
         let failed = || format!("failed to read {}", path.display());
         rows.extend(read(&std::fs::read_to_string(path).with_context(failed)?).with_context(failed)?);
     }
-    let evidence = evidence(catalog()?, &rows);
+    let mut evidence = evidence(catalog()?, &rows);
+    if !args.without_ledger && ledger::open_existing(place)?.is_some() {
+        // Runs of one machine are one source: they share its peculiarities.
+        let own = own::rows(place, here::machine()?).into_iter();
+        evidence.extend(own.map(|row| Evidence { source: "own".to_owned(), ..row.evidence }));
+    }
     let table = calibrate(&evidence, Table::shipped(), args.search)
         .context("failed to calibrate: the covariance of the evidence cannot be factored")?;
     if json {

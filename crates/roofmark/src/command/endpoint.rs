@@ -1,24 +1,34 @@
 //! `roofmark bench --endpoint`: what users of a server feel, alone and in a crowd.
 
+mod live;
+mod partial;
+mod search;
+
 use crate::exit::Exit;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use live::Live;
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{
-    Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo, SloMetric,
+    Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo,
+    SloMetric, Stage,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_ledger::record::Context;
 use roofmark_measure::load::limits::Timeouts;
-use roofmark_measure::load::plan::{Lengths, Plan, run_cell};
+use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
 use roofmark_measure::load::watch::Watch;
-use roofmark_measure::load::{recognise, trace};
+use roofmark_measure::load::{before, recognise, trace};
 use roofmark_verdict::load;
+use roofmark_verdict::sustain::Claim;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Confidence of the search for a rate.
+const CONFIDENCE: f64 = 0.99;
 
 /// Arguments of a load test.
 #[derive(Debug, Args)]
@@ -35,6 +45,21 @@ pub struct EndpointArgs {
     /// Arrivals of the open loop: constant, poisson, or gamma:SHAPE.
     #[arg(long, default_value = "poisson", help_heading = "Load test of a server")]
     pub arrivals: String,
+    /// Poisson arrivals whose rate changes: RATE:SECONDS for each stage, such as 1:30,4:60,1:30.
+    #[arg(long, value_delimiter = ',', value_name = "RATE:SECONDS", value_parser = parse_stage, conflicts_with_all = ["rate", "trace"], help_heading = "Load test of a server")]
+    pub stages: Vec<Stage>,
+    /// Search the highest Poisson rate that meets --slo.
+    #[arg(long, conflicts_with_all = ["rate", "trace", "stages"], help_heading = "Load test of a server")]
+    pub find_rate: bool,
+    /// Percentile of requests that must meet the targets in that search.
+    #[arg(long, value_name = "PERCENTILE", default_value_t = 99, value_parser = clap::value_parser!(u8).range(50..=99), help_heading = "Load test of a server")]
+    pub find_percentile: u8,
+    /// Turns of a conversation; each sends the whole conversation so far.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with_all = ["rate", "trace", "stages", "find_rate"], help_heading = "Load test of a server")]
+    pub turns: u32,
+    /// Seconds that a user thinks before the next turn.
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = parse_seconds, help_heading = "Load test of a server")]
+    pub think: f64,
     /// Replay a trace in the form of Mooncake, BurstGPT or Azure.
     #[arg(long, value_name = "FILE", help_heading = "Load test of a server")]
     pub trace: Option<PathBuf>,
@@ -88,6 +113,12 @@ pub struct EndpointArgs {
     /// Give up a response that is silent for this many seconds.
     #[arg(long, default_value_t = 60, help_heading = "Load test of a server", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub idle_timeout: u64,
+    /// Go on with the same sweep where it was stopped.
+    #[arg(long, help_heading = "Load test of a server")]
+    pub resume: bool,
+    /// Write the whole record to this file, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Load test of a server")]
+    pub save: Option<PathBuf>,
     /// Seed of prompts, lengths and arrivals.
     #[arg(long, default_value_t = 1, help_heading = "Load test of a server")]
     pub seed: u64,
@@ -97,6 +128,21 @@ fn parse_engine(text: &str) -> Result<ServerEngine, String> {
     let names = ServerEngine::ALL.map(ServerEngine::slug).join(", ");
     let found = ServerEngine::ALL.into_iter().find(|engine| engine.slug() == text);
     found.ok_or_else(|| format!("not one of {names}"))
+}
+
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    let stage = text.split_once(':').and_then(|(rate, length)| {
+        let stage =
+            Stage { rate: RequestsPerSecond(rate.parse().ok()?), length: Seconds(length.parse().ok()?) };
+        let within = |value: f64, most: f64| value > 0.0 && value <= most;
+        (within(stage.rate.get(), 1e5) && within(stage.length.get(), 86_400.0)).then_some(stage)
+    });
+    stage.ok_or_else(|| "expected requests per second and seconds, such as 4:60".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "expected seconds from 0 to 3600".to_owned())
 }
 
 fn parse_slo(text: &str) -> Result<Slo, String> {
@@ -130,51 +176,124 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
     let api = args.completions.then_some(Api::Completions);
     let server = recognise::recognise(&target, args.engine, args.served_model.as_deref(), api)?;
     let ratio = recognise::ratio(&target, &server, args.seed)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to catch Ctrl-C")?;
+    let stop = stop_flag()?;
     let timeouts = Timeouts {
         idle: Duration::from_secs(args.idle_timeout),
         total: Duration::from_secs(args.timeout),
         ..Timeouts::default()
     };
-    let mut run = record(args, server);
-    let planned = plans.len();
-    for plan in plans {
+    let mut run = record(args, server, ratio);
+    run.settings.self_test = Some(before::self_test()?);
+    run.settings.check = before::greedy(&target, &run.server)?;
+    let cell = |run: &LoadRun, plan: &Plan, live: Live| {
+        watched(&target, &run.server, &Plan { ratio, ..plan.clone() }, timeouts, &stop, live)
+    };
+    let run = if args.find_rate {
+        let mut number = 0;
+        let claim = Claim { quantile: f64::from(args.find_percentile) / 100.0, confidence: CONFIDENCE };
+        let mut next = |plan: &Plan| {
+            number += 1;
+            let cell = cell(&run, plan, Live::new(plan, number, number))?;
+            Ok((!cell.interrupted).then_some(cell))
+        };
+        let (found_rate, cells) = search::search(&plans[0], &args.slo, claim, &mut next)?;
+        LoadRun { found_rate, cells, ..run }
+    } else {
+        sweep(run, args, &plans, &stop, &cell)?
+    };
+    finish(run, args, json, stop.load(Ordering::Relaxed), place)
+}
+
+/// Set by the first Ctrl-C, which ends the cell and keeps its requests; the second one ends the program.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code());
+        }
+        eprintln!("\nstopping; what was measured is kept (press again to end now)");
+    })
+    .context("failed to listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// Runs the cells one after the other and keeps each as it is finished.
+fn sweep(
+    mut run: LoadRun,
+    args: &EndpointArgs,
+    plans: &[Plan],
+    stop: &AtomicBool,
+    cell: &dyn Fn(&LoadRun, &Plan, Live) -> Result<LoadCell>,
+) -> Result<LoadRun> {
+    let kept = partial::place(&crate::ledger::folder()?, &asked(args, &run, plans));
+    let done = partial::find(&kept)?.filter(|earlier| !earlier.cells.is_empty());
+    match done {
+        Some(earlier) if args.resume => {
+            eprintln!("going on after {} of {} cells", earlier.cells.len(), plans.len());
+            run = LoadRun { server: run.server, ..earlier };
+        }
+        Some(_) => eprintln!("the same sweep was stopped before: --resume would go on with it"),
+        None if args.resume => eprintln!("nothing of this sweep is kept: starting anew"),
+        None => {}
+    }
+    for (index, plan) in plans.iter().enumerate().skip(run.cells.len()) {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        run.cells.push(watched(&target, &run.server, &Plan { ratio, ..plan }, timeouts, &stop)?);
+        run.cells.push(cell(&run, plan, Live::new(plan, index + 1, plans.len()))?);
+        if plans.len() > 1 {
+            partial::keep(&kept, &run)?;
+        }
     }
-    if stop.load(Ordering::Relaxed) {
-        let done = run.cells.iter().filter(|cell| !cell.interrupted).count() as u32;
-        run.doubts.push(LoadDoubt::Interrupted { done, planned: planned as u32 });
+    let finished = run.cells.iter().filter(|cell| !cell.interrupted).count();
+    if finished == plans.len() {
+        partial::forget(&kept);
+    } else {
+        run.doubts.push(LoadDoubt::Interrupted { done: finished as u32, planned: plans.len() as u32 });
+        eprintln!("{finished} of {} cells are finished; go on with --resume", plans.len());
     }
-    finish(run, json, stop.load(Ordering::Relaxed), place)
+    Ok(run)
 }
 
-fn finish(mut run: LoadRun, json: bool, stopped: bool, place: &crate::ledger::Place) -> Result<Exit> {
+/// What makes a sweep the same: the server, its model, and all that was asked for.
+fn asked(args: &EndpointArgs, run: &LoadRun, plans: &[Plan]) -> String {
+    // What was measured before the sweep is another time another number.
+    let settings = LoadSettings {
+        template_tokens: None,
+        overhead: None,
+        check: None,
+        self_test: None,
+        ..run.settings.clone()
+    };
+    format!("{:?} {} {:?} {settings:?} {plans:?}", args.endpoint, run.server.model, run.server.api)
+}
+
+fn finish(
+    mut run: LoadRun,
+    args: &EndpointArgs,
+    json: bool,
+    stopped: bool,
+    place: &crate::ledger::Place,
+) -> Result<Exit> {
     let mut rows: Vec<LoadRow> = Vec::new();
     for cell in &mut run.cells {
         let (row, doubts) = load::row(cell, &run.settings, &run.server);
         cell.doubts.extend(doubts);
         rows.push(row);
     }
+    let parts = load::part_rows(&run);
+    // A record goes to other people, who need not know where the file lay.
+    run.server.model = shown_model(&run.server.model).to_owned();
+    let document = serde_json::json!({"run": run, "rows": rows, "parts": parts});
+    if let Some(path) = &args.save {
+        std::fs::write(path, format!("{document}\n"))
+            .with_context(|| format!("failed to write {}", path.display()))?;
+    }
     if json {
-        let document = serde_json::json!({"run": run, "rows": rows});
         super::print(&document.to_string())?;
     } else {
-        super::print(&roofmark_report::load::screen(&run, &rows))?;
-        let points: Vec<_> = rows
-            .iter()
-            .filter_map(|row| match row.arrival {
-                Arrival::Closed { concurrency } => Some((concurrency, row.output_throughput?)),
-                _ => None,
-            })
-            .collect();
-        if let Some(knee) = load::knee(&points) {
-            super::print(&format!("knee of the curve: {knee} in flight"))?;
-        }
+        super::print(&roofmark_report::load::screen(&run, &rows, &parts, load::knee_of(&rows)))?;
     }
     crate::ledger::keep_run(place, &run, Context::default());
     Ok(if rows.iter().all(|row| row.succeeded == 0) {
@@ -186,6 +305,12 @@ fn finish(mut run: LoadRun, json: bool, stopped: bool, place: &crate::ledger::Pl
     })
 }
 
+/// The last part of a model that is named by its path.
+fn shown_model(name: &str) -> &str {
+    let is_path = name.starts_with(['/', '~']) || name.get(1..3) == Some(":\\");
+    if is_path { name.rsplit(['/', '\\']).next().unwrap_or(name) } else { name }
+}
+
 /// Runs a cell on a thread of its own, so that talking to the terminal never delays a time stamp.
 fn watched(
     target: &Target,
@@ -193,54 +318,26 @@ fn watched(
     plan: &Plan,
     timeouts: Timeouts,
     stop: &AtomicBool,
+    mut live: Live,
 ) -> Result<LoadCell> {
     let watch = Watch::default();
     let before = recognise::counters(target, server.engine);
     let mut cell = std::thread::scope(|scope| -> Result<LoadCell> {
         let cell = scope.spawn(|| run_cell(target, server, plan, timeouts, &watch));
-        let mut last = watch.read();
-        let mut ticks = 0_u32;
         while !cell.is_finished() {
             std::thread::sleep(Duration::from_millis(100));
             if stop.load(Ordering::Relaxed) {
                 watch.stop();
             }
-            ticks += 1;
-            if ticks.is_multiple_of(20) {
-                last = progress_line(plan, &last, watch.read());
-            }
+            live.show(watch.read());
         }
+        live.finish();
         let ended =
             cell.join().map_err(|_| anyhow::anyhow!("failed to run the load: its thread panicked"))?;
         Ok(ended?)
     })?;
     cell.counters = recognise::difference(&before, &recognise::counters(target, server.engine));
     Ok(cell)
-}
-
-fn progress_line(
-    plan: &Plan,
-    last: &roofmark_measure::load::watch::Reading,
-    now: roofmark_measure::load::watch::Reading,
-) -> roofmark_measure::load::watch::Reading {
-    let ttft =
-        (now.ttft_micros - last.ttft_micros) as f64 / (now.ttft_count - last.ttft_count).max(1) as f64 / 1e3;
-    let text = format!(
-        "load {}: {}/{} done, {} in flight, {} failed, {:.0} chunks/s, ttft {ttft:.1} ms",
-        plan.arrival.label(),
-        now.ended,
-        plan.requests,
-        now.sent - now.ended,
-        now.failed,
-        (now.chunks - last.chunks) as f64 / 2.0
-    );
-    use std::io::IsTerminal;
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K{text}");
-    } else {
-        eprintln!("{text}");
-    }
-    now
 }
 
 fn key(args: &EndpointArgs) -> Result<Option<Secret>> {
@@ -267,7 +364,7 @@ fn plans(args: &EndpointArgs) -> Result<Vec<Plan>> {
     let plan = |(index, arrival): (usize, Arrival)| {
         let requests = match &arrival {
             Arrival::Closed { concurrency } => (concurrency * 10).max(32),
-            _ if args.duration.is_some() => 1_000_000,
+            Arrival::Stages { .. } | Arrival::Trace { .. } => 1_000_000,
             _ => 200,
         };
         Plan {
@@ -283,7 +380,9 @@ fn plans(args: &EndpointArgs) -> Result<Vec<Plan>> {
             seed: args.seed.wrapping_add(index as u64 * 7919),
             ignore_eos: true,
             shared_prefix: args.shared_prefix,
-            ratio: roofmark_measure::load::plan::Ratio::default(),
+            ratio: Ratio::default(),
+            turns: args.turns,
+            think: Duration::from_secs_f64(args.think),
         }
     };
     Ok(arrivals.into_iter().enumerate().map(plan).collect())
@@ -297,6 +396,9 @@ fn arrivals(args: &EndpointArgs) -> Result<(Vec<Arrival>, Vec<trace::TraceRow>)>
             bail!("failed to replay {}: no requests, or a speed that is not positive", path.display());
         }
         return Ok((vec![Arrival::Trace { form: form.into(), speed: args.trace_speed }], rows));
+    }
+    if !args.stages.is_empty() {
+        return Ok((vec![Arrival::Stages { steps: args.stages.clone() }], Vec::new()));
     }
     if args.rate.is_empty() {
         return Ok((
@@ -326,7 +428,7 @@ fn arrivals(args: &EndpointArgs) -> Result<(Vec<Arrival>, Vec<trace::TraceRow>)>
     Ok((args.rate.iter().map(of).collect::<Result<_>>()?, Vec::new()))
 }
 
-fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
+fn record(args: &EndpointArgs, server: ServerFacts, ratio: Ratio) -> LoadRun {
     LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
@@ -336,10 +438,12 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
         settings: LoadSettings {
             input_tokens: args.input_tokens.clone(),
             output_tokens: args.output_tokens.clone(),
-            turns: 1,
+            turns: args.turns,
+            think: Seconds(args.think),
             ignore_eos: true,
             shared_prefix: args.shared_prefix,
             seed: args.seed,
+            template_tokens: (ratio != Ratio::default()).then_some(ratio.overhead),
             slos: args.slo.clone(),
             overhead: None,
             check: None,
@@ -347,5 +451,6 @@ fn record(args: &EndpointArgs, server: ServerFacts) -> LoadRun {
         },
         cells: Vec::new(),
         doubts: Vec::new(),
+        found_rate: None,
     }
 }

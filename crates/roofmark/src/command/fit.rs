@@ -2,14 +2,14 @@
 
 use crate::catalog::catalog;
 use crate::exit::Exit;
-use crate::pick;
+use crate::ledger::Place;
+use crate::{own, pick};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use roofmark_theory::predict::Predictor;
-use roofmark_theory::rank::{Entry, USUAL, Use, rank};
-use serde_json::json;
+use roofmark_facts::ranking::Ranking;
+use roofmark_report::fit::screen;
+use roofmark_theory::rank::{Use, rank};
 use std::collections::HashSet;
-use std::fmt::Write;
 
 /// Arguments of `fit`.
 #[derive(Debug, Args)]
@@ -43,6 +43,8 @@ pub enum Purpose {
     Coding,
     /// Whole documents in the prompt.
     Documents,
+    /// Sixteen requests at once, nobody waiting.
+    Batch,
 }
 
 impl From<Purpose> for Use {
@@ -51,64 +53,45 @@ impl From<Purpose> for Use {
             Purpose::Chat => Self::Chat,
             Purpose::Coding => Self::Coding,
             Purpose::Documents => Self::Documents,
+            Purpose::Batch => Self::Batch,
         }
     }
 }
 
 /// Ranks and prints.
-pub fn run(args: &FitArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &FitArgs, json: bool, place: &Place) -> Result<Exit> {
+    let ranking = ranked(args, place)?;
+    if json {
+        super::print(&serde_json::to_string_pretty(&ranking)?)?;
+    } else {
+        super::print(&screen(&ranking))?;
+    }
+    Ok(if ranking.models.is_empty() { Exit::Negative } else { Exit::Success })
+}
+
+/// What runs on the machine, best first.
+pub fn ranked(args: &FitArgs, place: &Place) -> Result<Ranking> {
     ensure!((1..=16).contains(&args.gpus), "--gpus is {}, expected 1 to 16", args.gpus);
     let machine = pick::machine(&args.machine)?;
     ensure!(machine.bandwidth.is_some(), "the memory bandwidth of `{}` is not known", machine.slug);
-    let usual = || USUAL.iter().map(|label| (*label).to_owned()).collect();
-    let labels: Vec<String> = if args.quant.is_empty() { usual() } else { args.quant.clone() };
-    let quants = labels.iter().map(|label| pick::quant(label)).collect::<Result<Vec<_>>>()?;
-    let mut entries =
-        rank(Predictor::builtin(), catalog()?, machine, args.purpose.into(), args.gpus, &quants);
+    let quants = args.quant.iter().map(|label| pick::quant(label)).collect::<Result<Vec<_>>>()?;
+    let quants = Some(quants.as_slice()).filter(|quants| !quants.is_empty());
+    let predictor = own::predictor(place, machine)?;
+    let mut entries = rank(predictor, catalog()?, machine, args.purpose.into(), args.gpus, quants);
     if !args.all {
         let mut seen = HashSet::new();
         entries.retain(|entry| seen.insert(entry.model.clone()));
     }
     entries.truncate(args.top);
-    if json {
-        super::print(&serde_json::to_string_pretty(&json!({"machine": machine.slug, "models": entries}))?)?;
-    } else {
-        super::print(&screen(&machine.name, args, &entries)?)?;
-    }
-    Ok(if entries.is_empty() { Exit::Negative } else { Exit::Success })
-}
-
-fn screen(machine: &str, args: &FitArgs, entries: &[Entry]) -> Result<String> {
-    let target = Use::from(args.purpose).target();
-    let mut out = String::new();
-    let purpose =
-        args.purpose.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-    writeln!(out, "{machine}: predicted for {purpose}, prompt {} tokens", target.prompt)?;
-    if entries.is_empty() {
-        writeln!(out, "no catalogued model fits with a context of {} tokens", target.context)?;
-        return Ok(out);
-    }
-    writeln!(out, "model                         quant   decode tok/s (90 %)  first  memory  context")?;
-    for entry in entries {
-        let decode = &entry.answer.decode;
-        let slow = if entry.fast_enough { ' ' } else { '*' };
-        let model: String = entry.model.chars().take(28).collect();
-        writeln!(
-            out,
-            "{model:<28}{slow} {:<7} {:>6.1} ({:>5.1}-{:>5.1}) {:>6.1}s {:>4.0} GB {:>8.0}",
-            entry.quant,
-            decode.rate.get(),
-            decode.interval90.low.get(),
-            decode.interval90.high.get(),
-            entry.answer.first_token.get(),
-            entry.answer.memory.needed().gb(),
-            entry.context
-        )?;
-    }
-    writeln!(
-        out,
-        "* slower than {} tok/s, or more than {} s to the first token",
-        target.decode, target.first_token
-    )?;
-    Ok(out)
+    Ok(Ranking {
+        machine: machine.slug.clone(),
+        machine_name: machine.name.clone(),
+        devices: args.gpus,
+        purpose: args
+            .purpose
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned()),
+        target: Use::from(args.purpose).target(),
+        models: entries,
+    })
 }

@@ -1,24 +1,29 @@
 //! `roofmark predict`: rates with intervals, what limits them and what they rest on.
 
-mod screen;
+mod workload;
 
 use crate::exit::Exit;
-use crate::{model_file, pick};
+use crate::ledger::Place;
+use crate::{model_file, own, pick};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use roofmark_facts::answer::{Asked, Case};
 use roofmark_facts::gguf;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::shape::Shape;
 use roofmark_facts::units::BytesPerSecond;
-use roofmark_theory::answer::{Answer, Ask, Split, answer};
+use roofmark_report::predict as screen;
+use roofmark_theory::answer::{Ask, Split, answer};
+use roofmark_theory::curve::curve;
 use roofmark_theory::job::Job;
-use roofmark_theory::predict::Predictor;
+use roofmark_theory::predict::{Predictor, place};
 use roofmark_theory::software::{Backend, Engine};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use workload::Workload;
 
 /// Arguments of `predict`. Options with several comma-separated values give a table.
 #[derive(Debug, Args)]
@@ -38,14 +43,17 @@ pub struct PredictArgs {
     /// Backend: cuda, rocm, vulkan, metal, mlx, sycl, cpu.
     #[arg(long)]
     pub backend: Option<String>,
-    /// Tokens already in the cache.
-    #[arg(long, value_delimiter = ',', default_value = "0")]
+    /// Tokens already in the cache: 4096, or 4k.
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = workload::tokens)]
     pub depth: Vec<u32>,
     /// Sequences decoded together.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     pub batch: Vec<u32>,
+    /// One batch of sequences of these depths: 1k,4k,32k, or 6x1k,2x32k for eight.
+    #[arg(long, value_delimiter = ',', value_name = "[COUNTx]DEPTH", conflicts_with = "depth", value_parser = workload::depths)]
+    pub depths: Vec<workload::Depths>,
     /// Prompt tokens.
-    #[arg(long, value_delimiter = ',', default_value = "512")]
+    #[arg(long, value_delimiter = ',', default_value = "512", value_parser = workload::tokens)]
     pub prompt: Vec<u32>,
     /// Mean accepted length of speculative decoding, the bonus token included.
     #[arg(long, value_name = "TOKENS")]
@@ -82,61 +90,72 @@ struct Subject {
     profile: Arc<Profile>,
     hidden: Option<f64>,
     approximate: bool,
-}
-
-/// One answered question with its names.
-pub(super) struct Case<'a> {
-    pub ask: Ask<'a>,
-    pub answer: Answer,
-    pub approximate: bool,
+    note: Option<String>,
 }
 
 /// Predicts and prints.
-pub fn run(args: &PredictArgs, json: bool) -> Result<Exit> {
-    let cases = cases(args)?;
+pub fn run(args: &PredictArgs, json: bool, place: &Place) -> Result<Exit> {
+    let cases = cases(args, place)?;
     let text = match (json, cases.as_slice()) {
-        (true, [case]) => serde_json::to_string_pretty(&document(case))?,
-        (true, cases) => {
-            serde_json::to_string_pretty(&json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}))?
-        }
-        (false, [case]) => screen::one(case)?,
-        (false, cases) => screen::table(cases)?,
+        (true, cases) => serde_json::to_string_pretty(&documents(cases))?,
+        (false, [case]) => screen::one(case),
+        (false, cases) => screen::table(cases),
     };
     super::print(&text)?;
-    let unfit = |case: &Case<'_>| !case.answer.memory.fits() && case.answer.streamed.is_none();
+    let unfit = |case: &Case| !case.answer.memory.fits() && case.answer.streamed.is_none();
     Ok(if cases.iter().all(unfit) { Exit::Negative } else { Exit::Success })
 }
 
-fn cases(args: &PredictArgs) -> Result<Vec<Case<'static>>> {
+/// Every combination of what `args` name, answered.
+pub fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
+    let workloads = workload::all(args)?;
     let mut cases = Vec::new();
     for machine in &args.machine {
         let machine = pick::machine(machine)?;
+        // Everything that can be refused without the predictor comes before it: it takes a moment to build.
+        let mut asks = Vec::new();
         for model in &args.model {
             for subject in subjects(model, &args.quant)? {
-                push_workloads(args, machine, &subject, &mut cases)?;
+                for workload in &workloads {
+                    asks.push((ask(args, machine, &subject, workload)?, subject.clone()));
+                }
             }
+        }
+        let predictor = own::predictor(place, machine)?;
+        for (ask, subject) in asks {
+            cases.push(case(predictor, &ask, &subject)?);
         }
     }
     Ok(cases)
 }
 
-fn push_workloads(
-    args: &PredictArgs,
-    machine: &'static Machine,
-    subject: &Subject,
-    cases: &mut Vec<Case<'static>>,
-) -> Result<()> {
-    for &depth in &args.depth {
-        for &batch in &args.batch {
-            for &prompt in &args.prompt {
-                let ask = ask(args, machine, subject, [depth, batch, prompt])?;
-                let failed = || format!("failed to predict {} on {}", ask.job.profile.model, machine.slug);
-                let answer = answer(Predictor::builtin(), &ask).with_context(failed)?;
-                cases.push(Case { ask, answer, approximate: subject.approximate });
-            }
-        }
-    }
-    Ok(())
+fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Result<Case> {
+    let failed = || format!("failed to predict {} on {}", ask.job.profile.model, ask.job.machine.slug);
+    let mut answer = answer(predictor, ask).with_context(failed)?;
+    answer.decode.notes.extend(subject.note.clone());
+    let job = &ask.job;
+    Ok(Case {
+        machine: job.machine.slug.clone(),
+        machine_name: job.machine.name.clone(),
+        model: job.profile.model.clone(),
+        quant: job.profile.quant.clone(),
+        parameters: job.profile.params,
+        approximate_bytes: subject.approximate,
+        engine: job.engine.name().to_owned(),
+        backend: job.backend.name().to_owned(),
+        workload: Asked {
+            depth: job.depth,
+            depths: job.depths.to_vec(),
+            batch: job.batch,
+            prompt: ask.prompt,
+            accepted: ask.accepted,
+            machines: ask.devices,
+        },
+        context: job.profile.context,
+        place: place(job),
+        answer,
+        batches: curve(predictor, ask),
+    })
 }
 
 /// The model in each quantization; a file has its own and takes no other.
@@ -148,23 +167,37 @@ fn subjects(model: &str, quants: &[String]) -> Result<Vec<Subject>> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let profile =
             gguf::profile(&name, &table).with_context(|| format!("failed to read {}", path.display()))?;
-        return Ok(vec![Subject { profile: Arc::new(profile), hidden: None, approximate: false }]);
+        return Ok(vec![Subject {
+            profile: Arc::new(profile),
+            hidden: None,
+            approximate: false,
+            note: None,
+        }]);
     }
     if ends("json") {
         let shape = config(path)?;
         let name = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let of = |quant: &Quant| Profile::from_shape(&name, &shape, quant);
-        return subjects_of(quants, shape.hidden, of);
+        return subjects_of(quants, &shape, of);
     }
     let model = pick::model(model)?;
-    subjects_of(quants, model.shape.hidden, |quant| model.profile(quant))
+    subjects_of(quants, &model.shape, |quant| model.profile(quant))
 }
 
-fn subjects_of(quants: &[String], hidden: u64, profile: impl Fn(&Quant) -> Profile) -> Result<Vec<Subject>> {
+fn subjects_of(
+    quants: &[String],
+    shape: &Shape,
+    profile: impl Fn(&Quant) -> Profile,
+) -> Result<Vec<Subject>> {
     let subject = |text: &String| {
         let quant = pick::quant(text)?;
         let profile = Arc::new(profile(&quant));
-        Ok(Subject { profile, hidden: Some(hidden as f64), approximate: quant.approximate })
+        Ok(Subject {
+            profile,
+            hidden: Some(shape.hidden as f64),
+            approximate: quant.approximate,
+            note: shape.note.clone(),
+        })
     };
     quants.iter().map(subject).collect()
 }
@@ -180,18 +213,15 @@ fn ask(
     args: &PredictArgs,
     machine: &'static Machine,
     subject: &Subject,
-    workload: [u32; 3],
+    workload: &Workload,
 ) -> Result<Ask<'static>> {
-    let [depth, batch, prompt] = workload.map(f64::from);
-    ensure!(batch >= 1.0, "--batch is 0, expected at least 1");
-    ensure!(prompt >= 1.0, "--prompt is 0, expected at least 1");
     ensure!((1..=16).contains(&args.machines), "--machines is {}, expected 1 to 16", args.machines);
     let (engine, backend) = software(args, machine)?;
-    let mut job = Job::decode(machine, Arc::clone(&subject.profile), engine, backend, depth).batched(batch);
+    let mut job = Job::decode(machine, Arc::clone(&subject.profile), engine, backend, 0.0);
     job.cache_element = pick::cache_element(&args.kv_type)?;
     Ok(Ask {
-        job,
-        prompt,
+        job: job.mixed(&workload.depths),
+        prompt: workload.prompt,
         accepted: args.speculation,
         devices: args.machines,
         link: args.link.as_deref().map(link).transpose()?,
@@ -205,7 +235,9 @@ fn ask(
 }
 
 fn software(args: &PredictArgs, machine: &Machine) -> Result<(Engine, Backend)> {
-    let engine = args.engine.as_deref().map_or(Engine::LlamaCpp, Engine::parse);
+    let on_mlx = args.backend.as_deref().and_then(Backend::parse) == Some(Backend::Mlx);
+    let usual = if on_mlx { Engine::Mlx } else { Engine::LlamaCpp };
+    let engine = args.engine.as_deref().map_or(usual, Engine::parse);
     if let Some(name) = args.engine.as_deref().filter(|_| engine == Engine::Other) {
         bail!(
             "--engine is `{name}`, expected llama.cpp, ollama, lm-studio, mlx, vllm, sglang or tensorrt-llm"
@@ -219,10 +251,8 @@ fn software(args: &PredictArgs, machine: &Machine) -> Result<(Engine, Backend)> 
         },
     };
     ensure!(backend.runs_on(machine), "{} does not run on {}", backend.name(), machine.slug);
-    ensure!(
-        backend != Backend::Mlx || !matches!(engine, Engine::Vllm | Engine::Sglang | Engine::TensorRt),
-        "this engine has no MLX backend"
-    );
+    let (name, with) = (engine.name(), backend.name());
+    ensure!(engine.has(backend), "{name} has no {with} backend that was measured");
     Ok((engine, backend))
 }
 
@@ -246,29 +276,36 @@ fn link(text: &str) -> Result<BytesPerSecond> {
     }
 }
 
-fn document(case: &Case<'_>) -> Value {
-    let job = &case.ask.job;
-    let memory = &case.answer.memory;
+/// One answer, or all under `cases`.
+pub fn documents(cases: &[Case]) -> Value {
+    match cases {
+        [case] => document(case),
+        cases => json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}),
+    }
+}
+
+fn document(case: &Case) -> Value {
+    let Case { answer, .. } = case;
+    let memory = &answer.memory;
     json!({
-        "machine": job.machine.slug,
-        "model": job.profile.model,
-        "quant": job.profile.quant,
-        "approximate_bytes": case.approximate,
-        "engine": job.engine,
-        "backend": job.backend,
-        "workload": {
-            "depth": job.depth, "batch": job.batch, "prompt": case.ask.prompt,
-            "accepted": case.ask.accepted, "machines": case.ask.devices,
-        },
-        "decode": case.answer.decode,
-        "decode_streamed": case.answer.streamed,
-        "prefill": case.answer.prefill,
+        "machine": case.machine,
+        "model": case.model,
+        "quant": case.quant,
+        "approximate_bytes": case.approximate_bytes,
+        "engine": case.engine,
+        "backend": case.backend,
+        "workload": case.workload,
+        "decode": answer.decode,
+        "decode_streamed": answer.streamed,
+        "prefill": answer.prefill,
+        "roofline": case.place,
+        "batches": case.batches,
         "memory": memory,
         "memory_needed": memory.needed(),
         "fits": memory.fits(),
         "short_by": memory.short_by(),
-        "first_token_s": case.answer.first_token,
-        "answer_50_tokens_s": case.answer.answer_50,
-        "answer_500_tokens_s": case.answer.answer_500,
+        "first_token_s": answer.first_token,
+        "answer_50_tokens_s": answer.answer_50,
+        "answer_500_tokens_s": answer.answer_500,
     })
 }

@@ -20,20 +20,37 @@ pub struct ProbeArgs {
 }
 
 /// Probes and prints.
-pub fn run(args: &ProbeArgs, json: bool) -> Result<Exit> {
+pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let root = Path::new("/");
     let host = state::host(root);
     let options =
         Options { root, threads: args.threads.unwrap_or(host.cpus), row: Duration::from_millis(800) };
     let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
     let stop = stop_flag()?;
-    let record = measure(subject, options, Helpers::default(), &mut show, &stop);
+    let record = measure(subject, options, helpers(), &mut show, &stop);
     if json {
         super::print(&serde_json::to_string_pretty(&record)?)?;
     } else {
         super::print(&report::screen(&record))?;
     }
+    crate::ledger::keep_run(place, &record, roofmark_ledger::record::Context::default());
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
+}
+
+/// What this crate hands in: the engine where the build has one.
+fn helpers() -> Helpers<'static> {
+    #[cfg(feature = "engine")]
+    let engine = Some(Box::new(start_engine) as roofmark_measure::probe::StartEngine<'static>);
+    #[cfg(not(feature = "engine"))]
+    let engine = None;
+    Helpers { engine, gpus: None }
+}
+
+/// The engine's process, confined to what it needs without a model.
+#[cfg(feature = "engine")]
+fn start_engine() -> Result<Box<dyn roofmark_measure::engine::Engine>, roofmark_measure::engine::EngineError>
+{
+    Ok(Box::new(roofmark_llama::spawn_without_model()?))
 }
 
 fn show(event: Event) {

@@ -1,12 +1,13 @@
 //! `roofmark results`: what the ledger keeps.
 
-mod history;
+pub mod history;
 
 use crate::exit::Exit;
 use crate::ledger::{self, Measurement, Place, shown};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use roofmark_facts::load_record::{LoadRow, LoadRun};
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::Run;
 use roofmark_facts::units::{TokensPerSecond, significant};
 use roofmark_ledger::bundle;
@@ -14,11 +15,13 @@ use roofmark_ledger::export::{self, Format};
 use roofmark_ledger::import;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::privacy;
-use roofmark_ledger::query::{Filter, Listed, Sort};
+use roofmark_ledger::query::{Filter, Listed, Name, Sort};
 use roofmark_ledger::record::{Entry, Record, Retraction};
 use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Draft, Kind, Ledger};
+use roofmark_report::lines::{labelled, table};
 use serde_json::json;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Arguments of `results`.
@@ -87,6 +90,9 @@ pub enum Action {
 /// Which records.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
+    /// What the record is.
+    #[arg(long, value_enum)]
+    pub kind: Option<KindArg>,
     #[arg(long)]
     pub machine: Option<String>,
     #[arg(long)]
@@ -116,7 +122,7 @@ pub struct FilterArgs {
 impl FilterArgs {
     fn filter(&self) -> Filter {
         Filter {
-            kind: None,
+            kind: self.kind.map(KindArg::kind),
             machine: self.machine.clone(),
             backend: self.backend.clone(),
             engine: self.engine.clone(),
@@ -127,6 +133,30 @@ impl FilterArgs {
             since: self.since.clone(),
             until: self.until.clone(),
             withdrawn: self.withdrawn,
+        }
+    }
+}
+
+/// Kinds of records.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KindArg {
+    Bench,
+    Probe,
+    Load,
+    Import,
+    Foreign,
+    Retraction,
+}
+
+impl KindArg {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Bench => Kind::Bench,
+            Self::Probe => Kind::Probe,
+            Self::Load => Kind::Load,
+            Self::Import => Kind::Import,
+            Self::Foreign => Kind::Foreign,
+            Self::Retraction => Kind::Retraction,
         }
     }
 }
@@ -223,38 +253,66 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
         SortArg::Model => Sort::Model,
     };
     let found = ledger.list(filter, sort, limit, 0).map_err(shown)?;
-    let lines: Vec<_> = found.iter().map(listed_json).collect();
-    let mut text =
-        format!("{:>5} {:12} {:10} {:>8} {:>8}  what\n", "#", "record", "date", "prefill", "decode");
+    let mut text = format!(
+        "{:>7} {:8} {:10} {:6} {:>7} {:>7}  what\n",
+        "#", "record", "date", "kind", "prefill", "decode"
+    );
     for line in &found {
-        let what: String = export::title(line).chars().take(30).collect();
-        let day: String = line.date.chars().take(10).collect();
-        text += &format!(
-            "{:>5} {:12} {day:10} {:>8} {:>8}  {what}{}\n",
+        let withdrawn = if line.withdrawn > 0 { "withdrawn: " } else { "" };
+        let _ = writeln!(
+            text,
+            "{:>7} {:.8} {:10} {:6} {:>7} {:>7}  {}",
             line.sequence,
             line.content.short(),
+            first(&line.date, 10),
+            first(&line.kind, 6),
             rate(line.prefill),
             rate(line.decode),
-            if line.withdrawn > 0 { " (withdrawn)" } else { "" }
+            first(&format!("{withdrawn}{}", export::title(line)), 28),
         );
     }
     if found.is_empty() {
-        text = "no record; `roofmark bench` makes one\n".into();
+        known_names(ledger, filter)?;
+        text = "no record fits; `roofmark bench` makes one\n".into();
     }
-    report(json, &json!(lines), &text)
+    report(json, &json!(found), &text)
 }
 
-fn listed_json(line: &Listed) -> serde_json::Value {
-    json!({
-        "sequence": line.sequence, "content": line.content, "kind": line.kind, "origin": line.origin,
-        "date": line.date, "machine": line.machine, "backend": line.backend, "engine": line.engine,
-        "version": line.version, "model": line.model, "quant": line.quant, "cells": line.cells,
-        "prefill": line.prefill, "decode": line.decode, "withdrawn_by": line.withdrawn,
-    })
+/// The first letters of a text.
+fn first(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// Refuses a name that the ledger does not know, with the nearest that it does.
+fn known_names(ledger: &mut Ledger, filter: &Filter) -> Result<()> {
+    let asked = [
+        ("--machine", &filter.machine, Name::Machine),
+        ("--backend", &filter.backend, Name::Backend),
+        ("--engine", &filter.engine, Name::Engine),
+        ("--model", &filter.model, Name::Model),
+        ("--quant", &filter.quant, Name::Quant),
+    ];
+    for (option, wanted, name) in asked {
+        let Some(wanted) = wanted else { continue };
+        let mut known = ledger.names(name).map_err(shown)?;
+        if known.contains(wanted) || known.is_empty() {
+            continue;
+        }
+        let distance = |known: &String| strsim::normalized_damerau_levenshtein(wanted, known);
+        known.sort_by(|left, right| distance(right).total_cmp(&distance(left)));
+        let nearest: Vec<String> =
+            known.iter().filter(|name| !name.is_empty()).take(4).map(|name| clean(name)).collect();
+        bail!(
+            "failed to filter: {option} `{}` is in no record; nearest: {}",
+            clean(wanted),
+            nearest.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// The record, or the foreign one that it holds.
-fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
+pub fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
     let line = ledger.find(wanted).map_err(shown)?;
     let record = ledger.record(line.sequence).map_err(shown)?;
     let inner = record.inner().map_err(shown)?;
@@ -264,21 +322,24 @@ fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
 fn show(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     let (line, record) = content(ledger, wanted)?;
     let body: serde_json::Value = serde_json::from_str(&record.body)?;
-    let document = json!({ "listed": listed_json(&line), "header": record.header, "body": body });
+    let document = json!({ "listed": line, "header": record.header, "body": body });
     let mut text = format!(
-        "record {} (#{}), {} {}\n{}\nmeasured {}, recorded {}, signed by {}\n",
-        line.content,
+        "record {} of {}\nidentity {}\nmeasured {}, recorded {}\nsigned   by {}{}\n",
         line.sequence,
-        line.kind,
-        line.origin,
-        export::title(&line),
+        first(&format!("{}: {}", line.origin, export::title(&line)), 60),
+        line.content,
         line.date,
         record.header.recorded,
-        record.sealed.signer.fingerprint()
+        record.sealed.signer.fingerprint(),
+        if line.foreign { ", in another ledger" } else { "" },
     );
-    if line.withdrawn > 0 {
-        text += &format!("withdrawn by #{}\n", line.withdrawn);
+    if let Some(target) = record.header.points_at {
+        let _ = writeln!(text, "points   at {target}");
     }
+    if line.withdrawn > 0 {
+        let _ = writeln!(text, "withdrawn by record {}", line.withdrawn);
+    }
+    text += "\n";
     text += &shown_body(&record)?;
     report(json, &document, &text)
 }
@@ -292,7 +353,16 @@ fn shown_body(record: &Record) -> Result<String> {
         Kind::Load => {
             let entry: Entry<LoadRun> = serde_json::from_str(&record.body)?;
             let rows: Vec<LoadRow> = serde_json::from_str(entry.rows.get())?;
-            roofmark_report::load::screen(&entry.run, &rows)
+            roofmark_report::load::screen(
+                &entry.run,
+                &rows,
+                &roofmark_verdict::load::part_rows(&entry.run),
+                roofmark_verdict::load::knee_of(&rows),
+            )
+        }
+        Kind::Probe => {
+            let entry: Entry<ProbeRecord> = serde_json::from_str(&record.body)?;
+            roofmark_report::probe::screen(&entry.run)
         }
         Kind::Retraction => {
             let retraction: Retraction = serde_json::from_str(&record.body)?;
@@ -303,26 +373,30 @@ fn shown_body(record: &Record) -> Result<String> {
 }
 
 fn observed(seen: &Observation) -> String {
-    let mut text = String::new();
-    for cell in &seen.cells {
-        let count = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
-        text += &format!(
-            "  {:9} prompt {:>6} generated {:>6} depth {:>6} batch {:>3}  {} tok/s\n",
-            cell.timed.name(),
+    let count = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
+    let mut rows = vec![["", "prompt", "generated", "depth", "batch", "tok/s"].map(str::to_owned)];
+    rows.extend(seen.cells.iter().map(|cell| {
+        [
+            cell.timed.name().to_owned(),
             count(cell.prompt),
             count(cell.generated),
             count(cell.depth),
             count(cell.batch),
-            rate(cell.rate)
-        );
+            rate(cell.rate),
+        ]
+    }));
+    let mut text = table(&rows, &[1, 2, 3, 4, 5]) + "\n";
+    let origin = &seen.origin;
+    let from = [&origin.form, &origin.title, &origin.url, &origin.locator];
+    let from = from.into_iter().filter(|part| !part.is_empty()).map(|part| clean(part));
+    let doubts = seen.cells.iter().flat_map(|cell| &cell.doubts).map(|doubt| clean(doubt));
+    text += &labelled("from", &from.collect::<Vec<_>>().join(", "), 9);
+    for (label, said) in [("missing", seen.missing.join(", ")), ("notes", clean(&seen.notes))] {
+        if !said.is_empty() {
+            text += &labelled(label, &said, 9);
+        }
     }
-    text += &format!(
-        "from {} {} {}\n",
-        clean(&seen.origin.form),
-        clean(&seen.origin.locator),
-        clean(&seen.origin.url)
-    );
-    text + &format!("missing: {}\n", seen.missing.join(", "))
+    doubts.fold(text, |text, doubt| text + &labelled("doubt", &doubt, 9))
 }
 
 fn recompute(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
@@ -356,7 +430,8 @@ fn again<R: Measurement>(record: &Record) -> Result<(String, bool)> {
     Ok((again, same))
 }
 
-fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
+/// The signed text of a bundle of the records that are wanted, or that the filter lets through.
+pub fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
     let lines = match wanted {
         [] => ledger.list(filter, Sort::Added, bundle::MOST_RECORDS as i64, 0).map_err(shown)?,
         names => names.iter().map(|name| ledger.find(name).map_err(shown)).collect::<Result<_>>()?,

@@ -8,14 +8,16 @@ use anyhow::{Result, bail};
 use clap::Args;
 use physics::Judged;
 use roofmark_facts::load_record::LoadRun;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_facts::records::{Row, Run};
 use roofmark_ledger::bundle;
 use roofmark_ledger::key::PublicKey;
 use roofmark_ledger::observation::Observation;
 use roofmark_ledger::record::{Entry, Kind, Record};
+use roofmark_ledger::summary::clean;
 use roofmark_ledger::verify::{self, Report};
+use roofmark_report::lines::labelled;
 use roofmark_verdict::referee::cases::Profiles;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 /// What no check of stored bytes can tell.
@@ -103,11 +105,17 @@ fn signers(report: &Report) -> Result<Signers> {
     Ok(named.collect())
 }
 
+/// What is wrong with a record beyond its signature.
+pub fn problems(record: &Record) -> Vec<String> {
+    judge(record, &mut Counts::default())
+}
+
 fn judge(record: &Record, counts: &mut Counts) -> Vec<String> {
     match record.header.kind {
         Kind::Bench => judge_bench(record, counts),
         Kind::Load => recomputed::<LoadRun>(record, counts).err().into_iter().collect(),
-        Kind::Import | Kind::Probe => judge_observation(record, counts),
+        Kind::Probe => readable_probe(record, counts).err().into_iter().collect(),
+        Kind::Import => judge_observation(record, counts),
         Kind::Foreign | Kind::Retraction => Vec::new(),
     }
 }
@@ -121,8 +129,19 @@ fn recomputed<R: Measurement>(record: &Record, counts: &mut Counts) -> Result<En
             counts.recomputed += 1;
             Ok(entry)
         }
-        _ => Err("its statistics do not follow from its samples".into()),
+        _ => {
+            let tool = clean(&record.header.tool);
+            Err(format!("its statistics (by {tool}) do not follow from its samples (by {})", ledger::TOOL))
+        }
     }
+}
+
+/// A probe: observations, of which nothing is derived.
+fn readable_probe(record: &Record, counts: &mut Counts) -> Result<(), String> {
+    let read = serde_json::from_str::<Entry<ProbeRecord>>(&record.body);
+    read.map_err(|error| format!("it cannot be read: {error}"))?;
+    counts.without_samples += 1;
+    Ok(())
 }
 
 fn judge_bench(record: &Record, counts: &mut Counts) -> Vec<String> {
@@ -172,33 +191,24 @@ fn document(what: &str, report: &Report, counts: &Counts, signers: &Signers) -> 
 
 fn screen(what: &str, report: &Report, counts: &Counts, signers: &Signers) -> String {
     let verdict = if report.problems.is_empty() { "sound" } else { "NOT SOUND" };
-    let mut text = format!("{what}: {verdict}, {} records\n\nchecked\n", report.records);
-    let _ =
-        writeln!(text, "  chain       {} linked to the record before, {} gaps", report.linked, report.gaps);
-    let _ = writeln!(text, "  signatures  {} genuine", report.signers.values().sum::<i64>());
+    let mut text = labelled("", &format!("{what}: {verdict}, {} records", report.records), 0);
+    text += "\nchecked\n";
+    let mut line = |label: &str, said: &str| text += &labelled(label, said, 14);
+    line("  chain", &format!("{} linked to the record before, {} gaps", report.linked, report.gaps));
+    line("  signatures", &format!("{} genuine", report.signers.values().sum::<i64>()));
     for (key, count, name) in signers {
-        let name = name.as_deref().unwrap_or("a key that you do not know (`roofmark key --trust`)");
-        let _ = writeln!(text, "              {key} signed {count}: {name}");
+        let name = name.as_deref().unwrap_or("a key that you do not know (roofmark key --trust)");
+        line("", &format!("{key} signed {count}: {}", clean(name)));
     }
-    let _ = writeln!(
-        text,
-        "  statistics  {} records recomputed from raw samples; {} hold none",
-        counts.recomputed, counts.without_samples
-    );
-    let _ = writeln!(
-        text,
-        "  physics     {} rates held against a ceiling; {} name none",
-        counts.judged, counts.unbounded
-    );
-    for remark in &counts.remarks {
-        let _ = writeln!(text, "  note        {remark}");
-    }
-    for problem in &report.problems {
-        let _ = writeln!(text, "  WRONG       {problem}");
-    }
+    let (again, none) = (counts.recomputed, counts.without_samples);
+    line("  statistics", &format!("{again} records recomputed from raw samples; {none} hold none"));
+    let (judged, open) = (counts.judged, counts.unbounded);
+    line("  physics", &format!("{judged} rates held against a ceiling; {open} name none"));
+    counts.remarks.iter().for_each(|remark| line("  note", &clean(remark)));
+    report.problems.iter().for_each(|problem| line("  WRONG", &clean(problem)));
     text += "\ncannot be known from here\n";
     for unknown in CANNOT_KNOW {
-        let _ = writeln!(text, "  {unknown}");
+        text += &labelled("  -", unknown, 4);
     }
     text
 }

@@ -13,7 +13,7 @@ macro_rules! pattern {
     };
 }
 
-pattern!(PRICE, r"\$\s?(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<k>[kK]\b)?");
+pattern!(PRICE, r"\$\s?(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<k>[kK](?-u:\b))?");
 pattern!(SUM, r"\$(?P<a>[\d,]+)[^$+=\d]{0,24}\+\s*\$(?P<b>[\d,]+)[^$+=\d]{0,24}=\s*\$(?P<c>[\d,]+)");
 pattern!(MORE, r"(?i)\$(?P<n>[\d,]+)\s+(?P<dir>more|less|cheaper|dearer)\s+than\s");
 pattern!(
@@ -24,7 +24,7 @@ pattern!(
     BUDGET,
     r"(?i)(?:have|with|for|under|budget of)\s+(?:a\s+)?\$(?P<n>[\d,]+)(?P<after>\s+budget)?|\$(?P<m>[\d,]+)\s+budget"
 );
-pattern!(BUY, r"(?i)\b(?:buy|pick|get|choose|purchase)\b");
+pattern!(BUY, r"(?i)(?-u:\b)(?:buy|pick|get|choose|purchase)(?-u:\b)");
 pattern!(
     PER_MILLION,
     r"(?i)[~≈]?\$(?P<cost>\d+(?:\.\d+)?)\s*(?:per\s+(?:million|1M)\s+tokens|/\s?M(?:illion)?\s?tok\w*)?[^.]{0,60}?(?P<rate>\d+(?:\.\d+)?)\s*(?:tok/s|t/s|tokens/s\w*|tokens per second)[^.]{0,40}?\$(?P<kwh>0?\.\d+)\s*/?\s*(?:per\s+)?kWh"
@@ -105,8 +105,9 @@ fn owner(sentence: &Sentence, place: usize) -> Option<String> {
 
 /// Cores named in a sentence, where only one count is.
 fn cores(text: &str) -> Option<u32> {
-    static CORES: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?i)\b(\d{1,2})[- ]cores?\b").expect("the pattern is valid"));
+    static CORES: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)(?-u:\b)(\d{1,2})[- ]cores?(?-u:\b)").expect("the pattern is valid")
+    });
     let mut counts: Vec<u32> =
         CORES.captures_iter(text).filter_map(|caught| caught[1].parse().ok()).collect();
     counts.dedup();

@@ -20,7 +20,7 @@ pattern!(
 );
 pattern!(
     UNITS,
-    r"(?i)(?P<n>\d[\d,]*)\s+(?P<unit>streaming multiprocessors|SMs?\b|CUDA cores|compute units|CUs?\b|RDNA [\d.]+\s+(?:GPU\s+)?cores|GPU cores|(?:Apple\s+)?GPU[- ]cores)"
+    r"(?i)(?P<n>\d[\d,]*)\s+(?P<unit>streaming multiprocessors|SMs?(?-u:\b)|CUDA cores|compute units|CUs?(?-u:\b)|RDNA [\d.]+\s+(?:GPU\s+)?cores|GPU cores|(?:Apple\s+)?GPU[- ]cores)"
 );
 pattern!(
     LINK,

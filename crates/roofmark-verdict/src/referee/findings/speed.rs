@@ -8,7 +8,7 @@ use roofmark_facts::quant::Quant;
 use std::sync::LazyLock;
 
 static SECONDS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?P<n>\d[\d,]*)[- ]?tokens?\s+(?:response|answer|reply|output|completion|paragraph)?[^.\d]{0,24}?(?:in|takes?|takes about|within)\s+(?:about\s+|~\s*)?(?P<a>\d+(?:\.\d+)?)(?:\s*[–-]\s*(?P<b>\d+(?:\.\d+)?))?\s*(?P<unit>seconds?|s|secs?|minutes?|min)\b")
+    Regex::new(r"(?i)(?P<n>\d[\d,]*)[- ]?tokens?\s+(?:response|answer|reply|output|completion|paragraph)?[^.\d]{0,24}?(?:in|takes?|takes about|within)\s+(?:about\s+|~\s*)?(?P<a>\d+(?:\.\d+)?)(?:\s*[–-]\s*(?P<b>\d+(?:\.\d+)?))?\s*(?P<unit>seconds?|s|secs?|minutes?|min)(?-u:\b)")
         .expect("the pattern is valid")
 });
 static RATIO: LazyLock<Regex> = LazyLock::new(|| {

@@ -1,16 +1,21 @@
 //! The weights of a bench: a file as it is, or synthetic parts made just before they are loaded.
 
 use super::request::Request;
-use crate::synth_file;
-use anyhow::{Context, Result};
+use crate::{model_hash, synth_file};
+use anyhow::{Context as _, Result};
 use roofmark_facts::catalog::Model;
 use roofmark_facts::gguf::{TensorTable, profile};
 use roofmark_facts::profile::Profile;
 use roofmark_facts::quant::Quant;
 use roofmark_facts::records::{Origin, Part};
 use roofmark_facts::synth::{Plan, plan};
+use roofmark_facts::table::tensor_table;
+use roofmark_facts::tensor_type::TensorType;
+use roofmark_facts::units::Bytes;
+use roofmark_ledger::record::{Context, TensorTypes};
 use roofmark_measure::bench::Stage;
 use roofmark_measure::engine::{Engine, EngineError, LoadRequest, ModelSource};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Number of the inherited file in the engine's process.
@@ -52,6 +57,40 @@ impl Weights {
             }
         }
     }
+}
+
+/// What a record keeps of the weights: digests of the files, and how many tensors of each type there are.
+pub fn facts(weights: &Weights) -> Context {
+    let (tensors, model_files) = match weights {
+        Weights::Synthetic { model, quant } => {
+            let tensors = tensor_table(&model.shape, quant);
+            let sizes = tensors.iter().map(|tensor| (tensor.kind, tensor.stored()));
+            (tensor_types(sizes), Vec::new())
+        }
+        Weights::File { path, table } => {
+            let sizes = table.tensors.iter().map(|tensor| (tensor.kind, Bytes(tensor.bytes as f64)));
+            let files = model_hash::files(path);
+            let files = files.inspect_err(|error| eprintln!("warning: no SHA-256 of the model: {error:#}"));
+            (tensor_types(sizes), files.unwrap_or_default())
+        }
+    };
+    Context { model_files, tensor_types: tensors, ..Context::default() }
+}
+
+fn tensor_types(tensors: impl Iterator<Item = (TensorType, Bytes)>) -> Vec<TensorTypes> {
+    let mut sums: BTreeMap<TensorType, (u64, Bytes)> = BTreeMap::new();
+    for (kind, size) in tensors {
+        let sum = sums.entry(kind).or_default();
+        *sum = (sum.0 + 1, sum.1 + size);
+    }
+    let of = |(kind, (tensors, size)): (TensorType, (u64, Bytes))| TensorTypes {
+        kind: kind.name().to_owned(),
+        tensors,
+        size,
+    };
+    let mut types: Vec<TensorTypes> = sums.into_iter().map(of).collect();
+    types.sort_by(|left, right| right.size.get().total_cmp(&left.size.get()));
+    types
 }
 
 /// Costs of a slice of `layers` layers.

@@ -4,13 +4,18 @@ use super::{content, report};
 use crate::exit::Exit;
 use crate::ledger::shown;
 use anyhow::{Result, bail};
-use roofmark_facts::records::Run;
-use roofmark_ledger::Ledger;
-use roofmark_ledger::observation::Observation;
+use roofmark_facts::records::{Phase, Run, Workload};
+use roofmark_facts::units::{TokensPerSecond, significant};
+use roofmark_ledger::observation::{Observation, ObservedCell};
 use roofmark_ledger::query::{Configuration, Filter};
 use roofmark_ledger::record::{Entry, Record};
-use roofmark_verdict::stats::{Change, change, change_points, ratio_interval};
+use roofmark_ledger::summary::clean;
+use roofmark_ledger::{Ledger, export};
+use roofmark_report::lines::{labelled, table};
+use roofmark_verdict::stats::{Change, change, change_points, median, ratio_interval};
+use roofmark_web::{ChangePoint, Compared, ComparedRow, Trend, TrendPoint};
 use serde_json::json;
+use std::fmt::Write;
 
 /// Smallest relative change of interest.
 const MATTERS: f64 = 0.02;
@@ -30,11 +35,7 @@ fn samples(record: &Record) -> Vec<Samples> {
             let layers = entry.run.parts.get(cell.part).map_or(0, |part| part.layers);
             let work = &cell.workload;
             Samples {
-                what: format!(
-                    "{:?} prompt {} depth {} batch {}, {layers} layers",
-                    work.phase, work.prompt, work.depth, work.batch
-                )
-                .to_lowercase(),
+                what: workload(work, layers, entry.run.model.profile.layers),
                 rates: cell.samples.iter().map(|sample| sample.rate().get()).collect(),
                 void: rows.iter().any(|row| row.workload == cell.workload && row.void),
             }
@@ -42,17 +43,10 @@ fn samples(record: &Record) -> Vec<Samples> {
         return entry.run.cells.iter().map(cell).collect();
     }
     let Ok(seen) = serde_json::from_str::<Observation>(&record.body) else { return Vec::new() };
-    let count = |value: Option<u64>| value.map_or("?".into(), |value| value.to_string());
     seen.cells
         .iter()
         .map(|cell| Samples {
-            what: format!(
-                "{} prompt {} depth {} batch {}",
-                cell.timed.name(),
-                count(cell.prompt),
-                count(cell.depth),
-                count(cell.batch)
-            ),
+            what: observed(cell),
             rates: match cell.samples.as_slice() {
                 [] => cell.rate.iter().map(|rate| rate.get()).collect(),
                 samples => samples.iter().map(|rate| rate.get()).collect(),
@@ -62,43 +56,100 @@ fn samples(record: &Record) -> Vec<Samples> {
         .collect()
 }
 
-/// Compares the samples of equal workloads; void rows stay out.
+/// A workload in few words; of a slice with its layers.
+fn workload(work: &Workload, layers: u32, of: u32) -> String {
+    let (name, tokens) = match work.phase {
+        Phase::Prefill => ("prefill", work.prompt),
+        Phase::Decode => ("decode", work.generated),
+    };
+    let mut text = format!("{name} {tokens}");
+    if work.batch > 1 {
+        let _ = write!(text, " x{}", work.batch);
+    }
+    if work.depth > 0 {
+        let _ = write!(text, " at {}", work.depth);
+    }
+    if layers != of {
+        let _ = write!(text, ", {layers} layers");
+    }
+    text
+}
+
+fn observed(cell: &ObservedCell) -> String {
+    let tokens = cell.prompt.or(cell.generated).map(|count| format!(" {count}")).unwrap_or_default();
+    let batch = cell.batch.filter(|count| *count > 1).map(|count| format!(" x{count}")).unwrap_or_default();
+    let depth = cell.depth.filter(|count| *count > 0).map(|count| format!(" at {count}")).unwrap_or_default();
+    format!("{}{tokens}{batch}{depth}", cell.timed.name())
+}
+
+/// Compares and prints.
 pub fn compare(ledger: &mut Ledger, base: &str, new: &str, json: bool) -> Result<Exit> {
+    let compared = compared(ledger, base, new)?;
+    let mut text = String::new();
+    for (label, wanted) in [("before", base), ("after", new)] {
+        let line = ledger.find(wanted).map_err(shown)?;
+        let what = format!("#{} {} {}", line.sequence, line.date, export::title(&line));
+        text += &labelled(label, &clean(&what), 8);
+    }
+    let mut rows = vec![["workload", "before", "after", "after / before", ""].map(str::to_owned)];
+    for row in &compared.rows {
+        let interval =
+            row.ratio.map_or("-".into(), |[low, mid, high]| format!("{mid:.3} ({low:.3} to {high:.3})"));
+        let [from, to] =
+            [row.before, row.after].map(|rate| rate.map_or("-".into(), |rate| significant(rate.get(), 3)));
+        rows.push([row.workload.clone(), from, to, interval, row.change.to_owned()]);
+    }
+    text += &format!("\nmedian tok/s, and their ratio with its 95 % interval\n{}", table(&rows, &[1, 2]));
+    report(json, &json!(compared), &text)
+}
+
+/// The samples of equal workloads; void rows stay out.
+pub fn compared(ledger: &mut Ledger, base: &str, new: &str) -> Result<Compared> {
     let (base, new) = (content(ledger, base)?, content(ledger, new)?);
     let (before, after) = (samples(&base.1), samples(&new.1));
-    let mut lines = Vec::new();
-    let mut text = format!("#{} to #{}\n", base.0.sequence, new.0.sequence);
+    let mut rows = Vec::new();
     for old in &before {
         let Some(now) = after.iter().find(|now| now.what == old.what) else { continue };
-        let word = if old.void || now.void {
-            "void"
-        } else {
-            match change(&old.rates, &now.rates, MATTERS, SEED) {
-                Change::Improved => "improved",
-                Change::Regressed => "regressed",
-                Change::WithinNoise => "within noise",
-                Change::NotEnoughData => "not enough data",
-            }
-        };
+        let change =
+            if old.void || now.void { "void" } else { words(change(&old.rates, &now.rates, MATTERS, SEED)) };
         let ratio = ratio_interval(&old.rates, &now.rates, SEED, 0.95);
-        let interval = ratio
-            .map_or("-".into(), |ratio| format!("{:.3} ({:.3} to {:.3})", ratio.mid, ratio.low, ratio.high));
-        text += &format!("  {:46} {interval:24} {word}\n", old.what);
-        lines.push(json!({ "workload": old.what, "change": word,
-            "ratio": ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]) }));
+        let [before, after] = [old, now].map(|side| median(&side.rates).map(TokensPerSecond));
+        rows.push(ComparedRow {
+            workload: old.what.clone(),
+            before,
+            after,
+            change,
+            ratio: ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]),
+        });
     }
-    if lines.is_empty() {
+    if rows.is_empty() {
         bail!(
             "failed to compare #{} and #{}: they have no workload in common",
             base.0.sequence,
             new.0.sequence
         );
     }
-    report(json, &json!({ "base": base.0.content, "new": new.0.content, "rows": lines }), &text)
+    Ok(Compared { base: base.0.content.to_string(), new: new.0.content.to_string(), rows })
+}
+
+fn words(change: Change) -> &'static str {
+    match change {
+        Change::Improved => "improved",
+        Change::Regressed => "regressed",
+        Change::WithinNoise => "within noise",
+        Change::NotEnoughData => "not enough data",
+    }
+}
+
+/// Follows and prints.
+pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: bool) -> Result<Exit> {
+    let trends = trends(ledger, record, filter)?;
+    let text: String = trends.iter().map(lines).collect();
+    report(json, &json!(trends), &text)
 }
 
 /// Rates of each configuration over time, with the places where they moved.
-pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: bool) -> Result<Exit> {
+pub fn trends(ledger: &mut Ledger, record: Option<&str>, filter: &Filter) -> Result<Vec<Trend>> {
     let configurations = match record {
         Some(wanted) => {
             let sequence = ledger.find(wanted).map_err(shown)?.sequence;
@@ -106,48 +157,64 @@ pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: b
         }
         None => ledger.configurations(filter, None).map_err(shown)?,
     };
-    let mut text = String::new();
-    let mut documents = Vec::new();
-    for configuration in configurations {
-        let (document, lines) = one_trend(ledger, &configuration)?;
-        documents.push(document);
-        text += &lines;
-    }
-    if documents.is_empty() {
+    let trends: Vec<Trend> =
+        configurations.iter().map(|configuration| one_trend(ledger, configuration)).collect::<Result<_>>()?;
+    if trends.is_empty() {
         bail!("failed to find a configuration: nothing in the ledger fits; see `roofmark results list`");
     }
-    report(json, &json!(documents), &text)
+    Ok(trends)
 }
 
-fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<(serde_json::Value, String)> {
+fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<Trend> {
     let points = ledger.trend(configuration.number).map_err(shown)?;
     let sound: Vec<_> = points.iter().filter(|point| !point.void).collect();
     let rates: Vec<f64> = sound.iter().map(|point| point.rate.get()).collect();
-    let changes = change_points(&rates, MATTERS, SEED);
-    let name = name(configuration);
-    let mut text = format!("{name}: {} rates\n", points.len());
-    if let (Some(first), Some(last)) = (sound.first(), sound.last()) {
-        text += &format!(
-            "  {} {} {}\n  {} {} {}\n",
-            first.date, first.version, first.rate, last.date, last.version, last.rate
-        );
-    }
-    let mut moves = Vec::new();
-    for found in &changes {
+    let change = |found: roofmark_verdict::stats::ChangePoint| {
         let (before, after) = (sound[found.at - 1], sound[found.at]);
-        let percent = (found.ratio - 1.0) * 100.0;
-        text += &format!(
-            "  moved {percent:+.0} % between {} and {} ({} to {}), p = {:.3}\n",
-            before.version, after.version, before.date, after.date, found.p
-        );
-        moves.push(json!({ "ratio": found.ratio, "p": found.p, "from": before.version, "to": after.version,
-            "after": before.date, "by": after.date }));
+        ChangePoint {
+            ratio: found.ratio,
+            p: found.p,
+            from: before.version.clone(),
+            to: after.version.clone(),
+            after: before.date.clone(),
+            by: after.date.clone(),
+        }
+    };
+    let changes = change_points(&rates, MATTERS, SEED).into_iter().map(change).collect();
+    let point = |point: &roofmark_ledger::query::Point| TrendPoint {
+        sequence: point.sequence,
+        date: point.date.clone(),
+        version: point.version.clone(),
+        rate: point.rate,
+        bounds: point.bounds,
+        void: point.void,
+    };
+    let points = points.iter().map(point).collect();
+    Ok(Trend { configuration: name(configuration), points, changes })
+}
+
+fn lines(trend: &Trend) -> String {
+    let sound: Vec<_> = trend.points.iter().filter(|point| !point.void).collect();
+    let mut text = labelled("", &trend.configuration, 0);
+    let count = trend.points.len();
+    let _ = writeln!(text, "  {count} rates, {} of them void", count - sound.len());
+    for (label, point) in [("first", sound.first()), ("last", sound.last())] {
+        let Some(point) = point else { continue };
+        let rate = significant(point.rate.get(), 3);
+        let _ = writeln!(text, "  {label:5} {:20} {rate:8} {}", point.date, point.version);
     }
-    let listed: Vec<_> = points
-        .iter()
-        .map(|point| json!({ "sequence": point.sequence, "date": point.date, "version": point.version, "rate": point.rate, "void": point.void }))
-        .collect();
-    Ok((json!({ "configuration": name, "points": listed, "changes": moves }), text))
+    for found in &trend.changes {
+        let percent = (found.ratio - 1.0) * 100.0;
+        let moved = format!(
+            "{percent:+.0} % between {} ({}) and {} ({}), p = {:.3}",
+            found.from, found.after, found.to, found.by, found.p
+        );
+        text += &labelled("  moved", &moved, 8);
+    }
+    if trend.changes.is_empty() {
+        text += "  no change point\n";
+    }
+    text
 }
 
 fn name(configuration: &Configuration) -> String {

@@ -1,44 +1,11 @@
-//! The ledger as its callers see it, on SQLite and, where one is given, on a real PostgreSQL.
+//! A record's life: kept once, found, withdrawn, handed on in a bundle, checked; and a chain of several writers.
 
-use roofmark_facts::units::TokensPerSecond;
+use crate::common::{change_file, database, draft, open, open_place, sound};
 use roofmark_ledger::digest::Digest;
 use roofmark_ledger::key::Signer;
 use roofmark_ledger::ledger::Place;
-use roofmark_ledger::observation::{Observation, ObservedCell, Origin, Subject, Timed};
 use roofmark_ledger::query::{Filter, Sort};
-use roofmark_ledger::{Draft, Error, Kind, Ledger, Options, bundle, spool, verify};
-use std::path::Path;
-
-fn open_place(place: Place) -> Result<Ledger, Error> {
-    Ledger::open(Options { place, durable: false, tool: "test 1".into() }, Signer::from_seed(&[3; 32]))
-}
-
-fn open(path: &Path) -> Ledger {
-    open_place(Place::File(path.to_owned())).expect("the ledger opens")
-}
-
-fn draft(number: u64) -> Draft {
-    let subject = Subject {
-        date: Some(format!("2026-01-{:02}", 1 + number % 28)),
-        machine: Some("box".into()),
-        model: Some(format!("model-{}", number % 3)),
-        engine: Some("llama.cpp".into()),
-        version: Some(format!("b{}", 7000 + number)),
-        ..Subject::default()
-    };
-    let mut seen = Observation::new(Origin { form: "test".into(), ..Origin::default() }, subject);
-    let mut cell = ObservedCell::new(Timed::Decode);
-    cell.rate = Some(TokensPerSecond(10.0 + number as f64 / 7.0));
-    seen.cells.push(cell);
-    Draft::observation(Kind::Import, &seen).expect("JSON")
-}
-
-fn sound(ledger: &mut Ledger) -> i64 {
-    let report = verify::ledger(ledger, |_| Vec::new()).expect("the ledger can be read");
-    assert_eq!(report.problems, Vec::<String>::new());
-    assert_eq!(report.linked, report.records);
-    report.records
-}
+use roofmark_ledger::{Draft, Error, Kind, Ledger, bundle, spool, verify};
 
 #[test]
 fn a_record_is_kept_once_found_and_withdrawn() {
@@ -108,29 +75,10 @@ fn eight_writers_form_one_chain() {
 
 #[test]
 fn postgres_does_the_same() {
-    let Some(place) = postgres() else { return };
+    let Some(place) = database().map(Place::Server) else { return };
     let mut ledger = open_place(place.clone()).unwrap();
     life_of_a_record(&mut ledger);
     eight_writers(&place, 25);
-}
-
-/// An empty database of the server that the tests were given.
-fn postgres() -> Option<Place> {
-    let Ok(address) = std::env::var("ROOFMARK_TEST_POSTGRES") else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "ROOFMARK_TEST_POSTGRES is not set: source scripts/start-postgres.sh"
-        );
-        eprintln!("skipped: ROOFMARK_TEST_POSTGRES is not set (source scripts/start-postgres.sh)");
-        return None;
-    };
-    let name = format!("roofmark_{}", std::process::id());
-    let made = std::process::Command::new("psql")
-        .args([&address, "-qc", &format!("CREATE DATABASE {name}")])
-        .status();
-    assert!(made.expect("psql runs").success(), "the database is made");
-    let (server, _) = address.rsplit_once('/').expect("an address with a database");
-    Some(Place::Server(format!("{server}/{name}")))
 }
 
 #[test]
@@ -154,7 +102,7 @@ fn every_changed_byte_of_a_stored_record_is_found() {
         let copy = folder.path().join("copy.db");
         std::fs::copy(&path, &copy).unwrap();
         let flipped = format!("substr(payload, 1, {}) || '~' || substr(payload, {})", at - 1, at + 1);
-        change(&copy, &format!("UPDATE records SET payload = {flipped} WHERE sequence = 1"));
+        change_file(&copy, &format!("UPDATE records SET payload = {flipped} WHERE sequence = 1"));
         let report = verify::ledger(&mut open(&copy), |_| Vec::new()).unwrap();
         assert!(!report.problems.is_empty(), "byte {at}");
     }
@@ -170,7 +118,7 @@ fn a_removed_or_swapped_record_is_found() {
     let problems = |statement: &str| {
         let copy = folder.path().join("copy.db");
         std::fs::copy(&path, &copy).unwrap();
-        change(&copy, statement);
+        change_file(&copy, statement);
         let report = verify::ledger(&mut open(&copy), |_| Vec::new()).unwrap();
         report.problems.join("\n")
     };
@@ -179,15 +127,8 @@ fn a_removed_or_swapped_record_is_found() {
     assert!(problems("UPDATE records SET hash = 'x' WHERE sequence = 2").contains("record 2"));
     assert!(problems("UPDATE entries SET machine = 'other' WHERE sequence = 2").contains("the index"));
     assert!(problems("UPDATE cells SET rate = 999 WHERE sequence = 2").contains("the index"));
+    assert!(problems("UPDATE entries SET withdrawn = 1 WHERE sequence = 2").contains("does not say so"));
     assert!(problems("UPDATE records SET sequence = 9 WHERE sequence = 5").contains("another place"));
-}
-
-/// Changes the file behind the ledger's back.
-fn change(path: &Path, statement: &str) {
-    let script =
-        format!("import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute({statement:?}); c.commit()");
-    let done = std::process::Command::new("python3").args(["-c", &script]).arg(path).status();
-    assert!(done.expect("python3 runs").success());
 }
 
 #[test]
