@@ -15,7 +15,7 @@ use crate::simd;
 use crate::state::trace::Sampler;
 use memory::Arrays;
 use roofmark_facts::probe_record::{
-    FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
+    Bandwidth, FORMAT, GpuRoof, MemoryRoof, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, Why,
 };
 use roofmark_facts::records::Host;
 use roofmark_facts::tensor_type::TensorType;
@@ -48,8 +48,10 @@ pub struct Options<'a> {
 
 /// Starts an engine.
 pub type StartEngine<'a> = Box<dyn FnMut() -> Result<Box<dyn Engine>, EngineError> + 'a>;
-/// Probes the GPUs, in a process of its own.
-pub type ProbeGpus<'a> = Box<dyn FnMut() -> Result<Vec<GpuRoof>, String> + 'a>;
+/// What was found of the GPUs, and why some of them have no rates.
+pub type Gpus = (Vec<GpuRoof>, Vec<String>);
+/// Probes the GPUs, in processes of their own.
+pub type ProbeGpus<'a> = Box<dyn FnMut() -> Result<Gpus, String> + 'a>;
 
 /// Parts that other crates and processes do. `None` is left out and said so.
 #[derive(Default)]
@@ -59,6 +61,11 @@ pub struct Helpers<'a> {
     /// For the GPUs.
     pub gpus: Option<ProbeGpus<'a>>,
 }
+
+/// A row whose median pass is below this share of its best moved while it was measured.
+const STEADY: f64 = 0.92;
+/// Share of processor time that a hypervisor may take before it matters.
+const STEAL: f64 = 0.02;
 
 /// What happens, as it happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,8 +136,52 @@ pub fn run(
     }
     let mut record = work.record;
     record.state = sampler.finish();
+    let found = doubts(&record);
+    record.doubts.extend(found);
     record.took = Seconds(start.elapsed().as_secs_f64());
     record
+}
+
+/// What the numbers themselves say against them.
+fn doubts(record: &ProbeRecord) -> Vec<ProbeDoubt> {
+    let host = &record.machine;
+    let mut found = Vec::new();
+    if let Some(limit) = host.cpu_limit.filter(|limit| *limit < f64::from(host.cpus)) {
+        found.push(ProbeDoubt::Limited {
+            what: "processors".into(),
+            allowed: limit,
+            installed: f64::from(host.cpus),
+        });
+    }
+    if let (Some(limit), Some(memory)) = (host.memory_limit, host.memory)
+        && limit < memory
+    {
+        let (allowed, installed) = (limit.gib(), memory.gib());
+        found.push(ProbeDoubt::Limited { what: "GiB of memory".into(), allowed, installed });
+    }
+    if let Some(cache) = host.cache.filter(|cache| record.memory.array < *cache * 2.0) {
+        found.push(ProbeDoubt::SmallArrays { array: record.memory.array, cache });
+    }
+    if let Some(share) = record.memory.huge_pages.value().filter(|share| **share < 0.5) {
+        found.push(ProbeDoubt::SmallPages { share: *share });
+    }
+    let slow = |row: &&Bandwidth| row.median < row.best * STEADY;
+    found.extend(record.memory.rows.iter().filter(slow).map(|row| ProbeDoubt::Unsteady {
+        what: format!("{} with {} threads", row.operation.name(), row.threads),
+        steadiness: row.median / row.best,
+    }));
+    let steal =
+        record.state.during.iter().filter_map(|sample| sample.steal.value().copied()).reduce(f64::max);
+    found.extend(steal.filter(|share| *share > STEAL).map(|share| ProbeDoubt::Steal { share }));
+    found.extend(
+        record
+            .state
+            .throttled
+            .value()
+            .filter(|count| **count > 0)
+            .map(|count| ProbeDoubt::Throttled { count: *count }),
+    );
+    found
 }
 
 fn empty(subject: Subject, sampler: &Sampler) -> ProbeRecord {
@@ -242,7 +293,10 @@ fn quantised(work: &mut Work<'_>) -> Result<(), String> {
 
 fn gpus(work: &mut Work<'_>) -> Result<(), String> {
     if let Some(gpus) = work.helpers.gpus.as_mut() {
-        work.record.gpus = gpus()?;
+        let (found, failed) = gpus()?;
+        work.record.gpus = found;
+        let doubt = |reason| ProbeDoubt::Failed { part: "GPUs".into(), reason };
+        work.record.doubts.extend(failed.into_iter().map(doubt));
     }
     Ok(())
 }

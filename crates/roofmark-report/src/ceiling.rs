@@ -5,7 +5,7 @@ use crate::lines::labelled;
 use roofmark_facts::bounds::{Bound, CLOCK_MARGIN, Ceiling, Limit, Workload, spilled_rate};
 use roofmark_facts::machine::Machine;
 use roofmark_facts::profile::Profile;
-use roofmark_facts::units::{Bytes, BytesPerSecond, grouped, plain, significant};
+use roofmark_facts::units::{Bytes, BytesPerSecond, TokensPerSecond, grouped, plain, significant};
 
 /// Bandwidths of hosts that a spilling card is shown with: two DIMMs, a server.
 const HOSTS_GB: [f64; 2] = [80.0, 500.0];
@@ -40,11 +40,25 @@ pub fn screen(decode: &Explained, prefill: &Explained) -> String {
     for (label, value, source) in decode_rows(decode) {
         text += &row(label, &value, &source);
     }
+    if let (Some(rate), Some(read)) = (attainable(decode), &decode.machine.measured_read) {
+        let source = format!("at {} GB/s read, {}", significant(read.value.gb(), 3), provenance(read));
+        text += &row("attainable", &format!("{} tok/s", significant(rate.get(), 3)), &source);
+    }
     text.push('\n');
     for (label, value, source) in prefill_rows(prefill) {
         text += &row(label, &value, &source);
     }
     text + "\nA ceiling is what physics allows at datasheet peak; engines reach less.\n"
+}
+
+/// Rate of a decode at the best read bandwidth that was measured on the machine, not the datasheet's.
+#[must_use]
+pub fn attainable(decode: &Explained) -> Option<TokensPerSecond> {
+    let read = decode.machine.measured_read.as_ref()?;
+    let step = decode.bound.step.traffic() / read.value;
+    let rate = TokensPerSecond(decode.workload.batch * decode.workload.accepted / step.get());
+    // Where another bound is lower, memory is not what can be attained.
+    Some(decode.ceiling.rate.map_or(rate, |ceiling| ceiling.min(rate)))
 }
 
 fn row(label: &str, value: &str, source: &str) -> String {

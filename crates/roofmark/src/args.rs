@@ -80,4 +80,7 @@ pub enum Command {
     #[cfg(feature = "engine")]
     #[command(name = "__engine", hide = true)]
     Engine(crate::command::engine::EngineArgs),
+    /// The GPUs' own process; started by the program itself.
+    #[command(name = "__gpu", hide = true)]
+    Gpu(crate::command::gpu::GpuArgs),
 }

@@ -28,10 +28,19 @@ fn user_file() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(VARIABLE) {
         return Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
     }
+    usual_file().filter(|path| path.is_file())
+}
+
+fn usual_file() -> Option<PathBuf> {
     let folder = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
-    Some(folder.join("roofmark").join("catalog.toml")).filter(|path| path.is_file())
+    Some(folder.join("roofmark").join("catalog.toml"))
+}
+
+/// The owner's own file, whether it is there or not.
+pub fn user_path() -> Result<PathBuf> {
+    user_file().or_else(usual_file).with_context(|| format!("failed to find the home folder; set {VARIABLE}"))
 }
 
 fn read(path: &Path) -> Result<String> {

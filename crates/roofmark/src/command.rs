@@ -14,6 +14,7 @@ pub mod engine;
 pub mod engines;
 pub mod evaluate;
 pub mod fit;
+pub mod gpu;
 pub mod inspect;
 pub mod key;
 pub mod machines;
@@ -40,6 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Bench(command) => endpoint::run(&command, args.json, &place),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Gpu(command) => gpu::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json, &place),
         Command::Probe(command) => probe::run(&command, args.json, &place),

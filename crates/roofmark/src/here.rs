@@ -1,10 +1,11 @@
 //! The machine at hand, in the form of the catalog: what the system says of it, and its memory roof.
 
-use crate::day;
+use crate::{day, saved};
 use anyhow::{Context, Result};
 use roofmark_facts::machine::{Basis, Machine, MachineKind, Source, Sourced};
+use roofmark_facts::probe_record::{Number, ProbeRecord};
 use roofmark_facts::records::Host;
-use roofmark_facts::units::{Bytes, BytesPerSecond};
+use roofmark_facts::units::{Bytes, BytesPerSecond, FlopPerSecond};
 use roofmark_measure::roof::RoofProbe;
 use roofmark_measure::state;
 use std::path::Path;
@@ -24,12 +25,30 @@ pub fn machine() -> Result<&'static Machine> {
         return Ok(machine);
     }
     let host = state::host(Path::new("/"));
+    if let Some(record) = saved::last(&host)
+        && let Some(roof) = record.read_roof()
+    {
+        let day = record.date.get(..10).unwrap_or(&record.date);
+        eprintln!("this machine reads memory at {:.1} GB/s (roofmark probe of {day})", roof.gb());
+        let machine = described(&host, roof, day);
+        return Ok(HERE.get_or_init(|| Machine { peaks: peaks(&record, day), ..machine }));
+    }
     let probe = RoofProbe::new(host.cache, host.available)
         .context("failed to map memory for the bandwidth probe of this machine")?;
     let roof = probe.measure(host.cpus, PATIENCE).best;
     eprintln!("this machine reads memory at {:.1} GB/s (measured now, {} threads)", roof.gb(), host.cpus);
     let day = day::today(None)?.to_string();
     Ok(HERE.get_or_init(|| described(&host, roof, &day)))
+}
+
+/// Arithmetic peaks that a probe has measured.
+fn peaks(record: &ProbeRecord, date: &str) -> Vec<(String, Sourced<FlopPerSecond>)> {
+    let source = Source { title: "roofmark probe".into(), url: String::new(), date: date.into() };
+    let peak = |number: Number| {
+        let value = record.peak(number)?;
+        Some((number.name().to_owned(), Sourced { value, basis: Basis::Measured, source: source.clone() }))
+    };
+    [Number::F32, Number::F16, Number::Bf16, Number::Int8].into_iter().filter_map(peak).collect()
 }
 
 /// `host` with a measured read bandwidth of `roof`.

@@ -16,6 +16,7 @@ mod open_questions;
 mod own;
 mod ownership;
 mod pick;
+mod saved;
 mod synth_file;
 
 use clap::Parser;

@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use roofmark_facts::bounds::{Bound, Workload, bound, ceiling};
 use roofmark_facts::units::{Bytes, BytesPerSecond};
-use roofmark_report::ceiling::{Explained, screen};
+use roofmark_report::ceiling::{Explained, attainable, screen};
 use serde_json::{Value, json};
 
 /// Arguments of `ceiling`.
 #[derive(Debug, Args)]
 pub struct CeilingArgs {
-    /// A machine of the catalog.
+    /// A machine of the catalog; `this` is the one at hand, by its last probe.
     #[arg(long)]
     pub machine: String,
     /// A model of the catalog.
@@ -102,6 +102,7 @@ fn record(decode: &Explained, prefill: &Explained) -> Value {
         "approximate": decode.approximate,
         "ceiling_tokens_per_s": decode.ceiling.rate,
         "limited_by": decode.ceiling.limited_by,
+        "attainable_tokens_per_s": attainable(decode),
         "ceiling_tokens_per_s_each": decode.ceiling.rate.map(|rate| rate.get() / decode.workload.batch),
         "prefill_ceiling_tokens_per_s": prefill.ceiling.rate,
         "prefill_limited_by": prefill.ceiling.limited_by,

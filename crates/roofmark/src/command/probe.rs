@@ -1,6 +1,7 @@
 //! `roofmark probe`: what this machine's memory, arithmetic and links really give.
 
 use crate::exit::Exit;
+use crate::saved;
 use anyhow::{Context, Result};
 use clap::Args;
 use roofmark_measure::probe::{Event, Helpers, Options, Subject, run as measure};
@@ -17,6 +18,9 @@ pub struct ProbeArgs {
     /// Most threads (default: all processors that this process may use).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
+    /// Add this machine to your own catalog under a name.
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<String>,
 }
 
 /// Probes and prints.
@@ -33,6 +37,14 @@ pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result
     } else {
         super::print(&report::screen(&record))?;
     }
+    match saved::keep(&record) {
+        Ok(path) => eprintln!("kept in {}", path.display()),
+        Err(error) => eprintln!("warning: {error:#}"),
+    }
+    if let Some(name) = &args.save {
+        let path = saved::add_to_catalog(&record, name)?;
+        eprintln!("`{name}` is now a machine of {}", path.display());
+    }
     crate::ledger::keep_run(place, &record, roofmark_ledger::record::Context::default());
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
 }
@@ -43,7 +55,7 @@ fn helpers() -> Helpers<'static> {
     let engine = Some(Box::new(start_engine) as roofmark_measure::probe::StartEngine<'static>);
     #[cfg(not(feature = "engine"))]
     let engine = None;
-    Helpers { engine, gpus: None }
+    Helpers { engine, gpus: Some(Box::new(super::gpu::probe)) }
 }
 
 /// The engine's process, confined to what it needs without a model.
