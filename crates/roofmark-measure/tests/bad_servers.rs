@@ -335,7 +335,7 @@ fn one_fault_does_not_hide_the_successes() {
     let count = std::sync::atomic::AtomicU32::new(0);
     let target = serve(move |_, stream| {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             return send(stream, "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
         }
         send(stream, &answer(8))?;
