@@ -8,6 +8,7 @@ BENCH ?=
 .PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
 .PHONY: bench build test needs test-arch test-engines test-vulkan parity slices install clean
 .PHONY: scale bench build test needs test-arch test-vulkan parity slices install clean
+.PHONY: bench build test needs test-arch test-browser test-web-load test-vulkan parity slices install clean
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -36,6 +37,13 @@ test-arch: needs
 ## load-test real servers on the CPU: llama-server, MLX-LM and vLLM (15 minutes and 7 GB the first time)
 test-engines: needs
 	scripts/test-engines.sh
+## the page in a real browser, and axe-core over every view; pictures in target/browser
+test-browser:
+	scripts/test-browser.sh
+
+## 200 requests a second to the page for a minute, without an error
+test-web-load:
+	$(CARGO) test --release -p roofmark --no-default-features --test web -- --ignored --nocapture load::
 
 ## the Vulkan backend on Mesa's software driver: a code path, never a number to report
 test-vulkan:

@@ -106,9 +106,10 @@ sweep() { # NAME
     "start_$function" "$port" >"$out/$name.log" 2>&1 &
     server_pid=$!
     wait_for "$port" || { tail -20 "$out/$name.log" >&2; return 1; }
-    # Twice: the first request of a server may compile or load what later ones find ready.
+    # Twice: the first request of a server may compile or load what later ones find ready. Other prompts than
+    # those of the sweep, which a cache would have otherwise.
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency 1 --requests 2 \
-        --input-tokens 64 --output-tokens 8 >/dev/null 2>&1 || true
+        --input-tokens 64 --output-tokens 8 --seed 99 >/dev/null 2>&1 || true
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency "$streams" \
         --requests "$requests" --input-tokens 64 --output-tokens "$tokens" --save "$out/$name.json" 2>"$out/$name.progress"
     python3 scripts/check-engine.py "$name" "$streams" "$out/$name.json"

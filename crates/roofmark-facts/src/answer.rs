@@ -25,6 +25,10 @@ pub struct Case {
     pub backend: String,
     /// What is asked of it.
     pub workload: Asked,
+    /// Longest context of the model in tokens, where stated.
+    pub context: Option<u64>,
+    /// Where decoding stands on the machine's roofline.
+    pub place: Option<Place>,
     /// The answer.
     pub answer: Answer,
     /// Decode by number of sequences.
@@ -78,6 +82,15 @@ pub struct Memory {
     pub buffers: Bytes,
     /// What the GPU may use, over all devices; `None` where the size of the memory is unknown.
     pub usable: Option<Bytes>,
+}
+
+/// A workload on the axes of a roofline chart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Place {
+    /// FLOP for each byte read: the horizontal axis.
+    pub flop_per_byte: f64,
+    /// FLOP for each token: what a rate in tokens/s is multiplied with for the vertical one.
+    pub flop_per_token: f64,
 }
 
 impl Memory {

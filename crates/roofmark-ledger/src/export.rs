@@ -74,7 +74,7 @@ const SELECT: &str = "SELECT entries.sequence, content, kind, origin, entries.da
 /// The store fails.
 pub fn lines(ledger: &mut Ledger, filter: &Filter, most: i64) -> Result<Vec<Vec<Value>>, Error> {
     let mut query = Question::new(SELECT);
-    filtered(&mut query, filter);
+    filtered(&mut query, filter, &[]);
     query.push(" ORDER BY entries.sequence, place LIMIT ").bind(most);
     ledger.store().read(async |connection| {
         let rows = query.all(connection).await?;

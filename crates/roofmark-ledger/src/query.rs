@@ -6,10 +6,14 @@ use crate::ledger::Ledger;
 use crate::record::Kind;
 use crate::store::{Failure, Question, column};
 use roofmark_facts::units::TokensPerSecond;
+use serde::Serialize;
 use sqlx::any::AnyRow;
 
 /// Most points of one trend, the newest first.
 pub const MOST_POINTS: i64 = 10_000;
+
+/// Entries with a value from which on looking at them all is slower than walking the index of the order.
+const FREQUENT: i64 = 20_000;
 
 /// Which records to list. An absent field lets everything through.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +75,7 @@ impl Sort {
 }
 
 /// A line of a list. An empty text is unknown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listed {
     /// Place in the chain.
     pub sequence: i64,
@@ -102,6 +106,7 @@ pub struct Listed {
     /// Fastest single-stream decode.
     pub decode: Option<TokensPerSecond>,
     /// Record that withdrew it; 0 for none.
+    #[serde(rename = "withdrawn_by")]
     pub withdrawn: i64,
     /// It came in a bundle of another ledger.
     pub foreign: bool,
@@ -134,7 +139,7 @@ fn listed(row: &AnyRow) -> Result<Listed, Failure> {
 }
 
 /// A configuration: what has to be equal for two rates to stand on one trend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Configuration {
     /// Its number.
     pub number: i64,
@@ -177,6 +182,25 @@ pub struct Point {
     pub void: bool,
 }
 
+/// A configuration that several keys have measured: what one of them found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reproduction {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// Public key of the signer.
+    pub signer: String,
+    /// Rates that they measured; void and withdrawn ones left out.
+    pub rates: i64,
+    /// Lowest rate.
+    pub low: TokensPerSecond,
+    /// Mean rate.
+    pub mean: TokensPerSecond,
+    /// Highest rate.
+    pub high: TokensPerSecond,
+    /// Date of the newest.
+    pub newest: String,
+}
+
 /// Columns of names that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -211,7 +235,12 @@ impl Ledger {
     /// The store fails.
     pub fn list(&mut self, filter: &Filter, sort: Sort, count: i64, skip: i64) -> Result<Vec<Listed>, Error> {
         let mut query = Question::new(LISTED);
-        filtered(&mut query, filter);
+        let walked = match sort {
+            // Every name has an index in this order.
+            Sort::Date => Vec::new(),
+            _ => self.frequent(filter)?,
+        };
+        filtered(&mut query, filter, &walked);
         // A retraction is no result: it is listed when it is asked for.
         if filter.kind.is_none() {
             query.push(" AND kind <> 'retraction'");
@@ -219,6 +248,30 @@ impl Ledger {
         query.push(" ORDER BY ").push(sort.clause());
         query.push(" LIMIT ").bind(count).push(" OFFSET ").bind(skip);
         self.store().read(async |connection| query.all(connection).await?.iter().map(listed).collect())
+    }
+
+    /// Names of the filter that very many entries have.
+    fn frequent(&mut self, filter: &Filter) -> Result<Vec<&'static str>, Error> {
+        const COUNTS: [(&str, &str); 4] = [
+            ("backend", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE backend = $1 LIMIT $2) AS found"),
+            ("engine", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE engine = $1 LIMIT $2) AS found"),
+            ("quant", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE quant = $1 LIMIT $2) AS found"),
+            ("kind", "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE kind = $1 LIMIT $2) AS found"),
+        ];
+        let kind = filter.kind.map(|kind| kind.name().to_owned());
+        let values = [&filter.backend, &filter.engine, &filter.quant, &kind];
+        let mut found = Vec::new();
+        for ((name, count), value) in COUNTS.into_iter().zip(values) {
+            let Some(value) = value else { continue };
+            let many: i64 = self.store().read(async |connection| {
+                let row = sqlx::query(count).bind(value).bind(FREQUENT).fetch_one(connection).await?;
+                column(&row, 0)
+            })?;
+            if many == FREQUENT {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
     /// The line of the record that `wanted` names: a place in the chain (`#12` or `12`), an identity or its beginning, `latest`, or `latest~N`.
@@ -327,6 +380,26 @@ impl Ledger {
         })
     }
 
+    /// Configurations that more than one key has measured, at most `count`, with the rates of each key.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn reproductions(&mut self, count: i64) -> Result<Vec<Reproduction>, Error> {
+        const SELECT: &str = "SELECT c.configuration, c.machine, c.backend, c.engine, c.model, c.quant, c.timed, \
+            c.prompt, c.generated, c.depth, c.batch, e.signer, COUNT(*), MIN(r.rate), AVG(r.rate), MAX(r.rate), \
+            MAX(r.date) FROM cells r JOIN entries e ON e.sequence = r.sequence \
+            JOIN configurations c ON c.configuration = r.configuration \
+            WHERE e.withdrawn = 0 AND r.void = 0 AND r.configuration IN (SELECT x.configuration FROM cells x \
+            JOIN entries y ON y.sequence = x.sequence WHERE y.withdrawn = 0 AND x.void = 0 \
+            GROUP BY x.configuration HAVING COUNT(DISTINCT y.signer) > 1 ORDER BY x.configuration LIMIT $1) \
+            GROUP BY c.configuration, c.machine, c.backend, c.engine, c.model, c.quant, c.timed, c.prompt, \
+            c.generated, c.depth, c.batch, e.signer ORDER BY c.machine, c.model, c.configuration, e.signer";
+        self.store().read(async |connection| {
+            let rows = sqlx::query(SELECT).bind(count).fetch_all(connection).await?;
+            rows.iter().map(reproduction).collect()
+        })
+    }
+
     /// All values of one name.
     ///
     /// # Errors
@@ -358,6 +431,18 @@ fn configuration(row: &AnyRow) -> Result<Configuration, Failure> {
     })
 }
 
+fn reproduction(row: &AnyRow) -> Result<Reproduction, Failure> {
+    Ok(Reproduction {
+        configuration: configuration(row)?,
+        signer: column(row, 11)?,
+        rates: column(row, 12)?,
+        low: TokensPerSecond(column(row, 13)?),
+        mean: TokensPerSecond(column(row, 14)?),
+        high: TokensPerSecond(column(row, 15)?),
+        newest: column(row, 16)?,
+    })
+}
+
 fn point(row: &AnyRow) -> Result<Point, Failure> {
     let bound = |at| column::<Option<f64>>(row, at).map(|value| value.map(TokensPerSecond));
     Ok(Point {
@@ -370,23 +455,24 @@ fn point(row: &AnyRow) -> Result<Point, Failure> {
     })
 }
 
-pub(crate) fn filtered(query: &mut Question, filter: &Filter) {
+/// Adds the conditions of `filter`. Those of names in `walked` are written so that no index answers them.
+pub(crate) fn filtered(query: &mut Question, filter: &Filter, walked: &[&str]) {
     let kind = filter.kind.filter(|kind| *kind != Kind::Foreign).map(|kind| kind.name().to_owned());
-    let conditions = [
-        (" AND kind = ", &kind),
-        (" AND entries.machine = ", &filter.machine),
-        (" AND entries.backend = ", &filter.backend),
-        (" AND entries.engine = ", &filter.engine),
-        (" AND entries.version = ", &filter.version),
-        (" AND entries.model = ", &filter.model),
-        (" AND entries.quant = ", &filter.quant),
-        (" AND origin = ", &filter.origin),
-        (" AND entries.date >= ", &filter.since),
-        (" AND entries.date < ", &filter.until),
+    let equal = [
+        ("kind", " AND kind = ", " AND (kind || '') = ", &kind),
+        ("machine", " AND entries.machine = ", "", &filter.machine),
+        ("backend", " AND entries.backend = ", " AND (entries.backend || '') = ", &filter.backend),
+        ("engine", " AND entries.engine = ", " AND (entries.engine || '') = ", &filter.engine),
+        ("version", " AND entries.version = ", "", &filter.version),
+        ("model", " AND entries.model = ", "", &filter.model),
+        ("quant", " AND entries.quant = ", " AND (entries.quant || '') = ", &filter.quant),
+        ("origin", " AND origin = ", "", &filter.origin),
+        ("since", " AND entries.date >= ", "", &filter.since),
+        ("until", " AND entries.date < ", "", &filter.until),
     ];
-    for (condition, value) in conditions {
+    for (name, indexed, unindexed, value) in equal {
         if let Some(value) = value {
-            query.push(condition).bind(value.clone());
+            query.push(if walked.contains(&name) { unindexed } else { indexed }).bind(value.clone());
         }
     }
     if filter.kind == Some(Kind::Foreign) {

@@ -48,8 +48,10 @@ pub struct Options<'a> {
 
 /// Starts an engine.
 pub type StartEngine<'a> = Box<dyn FnMut() -> Result<Box<dyn Engine>, EngineError> + 'a>;
-/// Probes the GPUs, in a process of its own.
-pub type ProbeGpus<'a> = Box<dyn FnMut() -> Result<Vec<GpuRoof>, String> + 'a>;
+/// What was found of the GPUs, and why some of them have no rates.
+pub type Gpus = (Vec<GpuRoof>, Vec<String>);
+/// Probes the GPUs, in processes of their own.
+pub type ProbeGpus<'a> = Box<dyn FnMut() -> Result<Gpus, String> + 'a>;
 
 /// Parts that other crates and processes do. `None` is left out and said so.
 #[derive(Default)]
@@ -291,7 +293,10 @@ fn quantised(work: &mut Work<'_>) -> Result<(), String> {
 
 fn gpus(work: &mut Work<'_>) -> Result<(), String> {
     if let Some(gpus) = work.helpers.gpus.as_mut() {
-        work.record.gpus = gpus()?;
+        let (found, failed) = gpus()?;
+        work.record.gpus = found;
+        let doubt = |reason| ProbeDoubt::Failed { part: "GPUs".into(), reason };
+        work.record.doubts.extend(failed.into_iter().map(doubt));
     }
     Ok(())
 }

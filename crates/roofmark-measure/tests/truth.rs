@@ -9,7 +9,7 @@ mod server;
 #[path = "server/timetable.rs"]
 mod timetable;
 
-use roofmark_facts::load_record::{Arrival, LoadCell};
+use roofmark_facts::load_record::{Arrival, LoadCell, RequestRecord};
 use roofmark_facts::units::RequestsPerSecond;
 use roofmark_measure::load::target::Target;
 use server::{closed, plan};
@@ -58,7 +58,8 @@ fn errors(table: Timetable, streams: u32, rounds: u32) -> Errors {
     let mut ttft = Vec::new();
     let mut tpot = 0.0_f64;
     for request in &cell.requests {
-        let truth = truths[&request.prompt_tokens.expect("a number")];
+        let truth =
+            truths[&request.prompt_tokens.unwrap_or_else(|| panic!("no number: {:?}", request.failure))];
         let true_ttft = (truth.first - truth.received).as_secs_f64();
         assert_eq!(request.output_tokens, Some(f64::from(table.tokens)), "a count is right on any machine");
         ttft.push((request.ttft().expect("a token").get() - true_ttft).abs() * 1e3);
@@ -146,7 +147,7 @@ fn schedule_at_length() {
 fn lag(rate: f64, requests: u32) -> f64 {
     let (cell, _) = measured(table(2, 1, 2), Arrival::Poisson { rate: RequestsPerSecond(rate) }, requests);
     let lags: Vec<f64> = cell.requests.iter().map(|request| request.lag().get() * 1e3).collect();
-    assert!(cell.requests.iter().all(|request| request.succeeded()));
+    assert!(cell.requests.iter().all(RequestRecord::succeeded));
     quantile(&lags, 0.99)
 }
 

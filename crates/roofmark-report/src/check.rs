@@ -105,7 +105,19 @@ pub fn html(checked: &Checked, title: &str) -> String {
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     let _ = write!(page, "<title>{}</title>\n<style>{STYLE}</style></head><body>\n", escaped(title));
     let _ = writeln!(page, "<h1>{}</h1>\n<p>{}</p>", escaped(title), escaped(&summary(checked)));
-    page += LEGEND;
+    page += &sections(checked);
+    page += "</body></html>\n";
+    page
+}
+
+/// The same without a page around it: a summary, the marked text, the verdicts. Everything from outside is escaped.
+#[must_use]
+pub fn fragment(checked: &Checked) -> String {
+    format!("<p class=\"summary\">{}</p>\n{}", escaped(&summary(checked)), sections(checked))
+}
+
+fn sections(checked: &Checked) -> String {
+    let mut page = LEGEND.to_owned();
     page += "<h2>The text</h2>\n<pre>";
     page += &marked(checked);
     page += "</pre>\n";
@@ -119,7 +131,6 @@ pub fn html(checked: &Checked, title: &str) -> String {
         page += &finding_items(checked);
         page += "</ul>\n";
     }
-    page += "</body></html>\n";
     page
 }
 

@@ -7,6 +7,7 @@ use crate::kriging::Posterior;
 use crate::model::{Corrected, Evidence, PhaseModel, kind, tokens};
 use crate::own::OwnRow;
 use crate::table::Table;
+use roofmark_facts::answer::Place;
 use roofmark_facts::bounds::{self, Phase, Workload};
 use roofmark_facts::catalog::Catalog;
 use roofmark_facts::evidence::{MeasuredPhase, Measurement, measurements};
@@ -204,6 +205,15 @@ pub fn bound_workload(job: &Job<'_>) -> Workload {
         cache_element_bytes: job.cache_element,
         accepted: if job.one_sequence { job.batch } else { 1.0 },
     }
+}
+
+/// Where the step of `job` stands on a roofline; `None` where it reads or computes nothing.
+#[must_use]
+pub fn place(job: &Job<'_>) -> Option<Place> {
+    let bound = bounds::bound(job.machine, &job.profile, &bound_workload(job), Bytes(0.0));
+    let (flop, traffic) = (bound.step.flop.get(), bound.step.traffic().get());
+    (flop > 0.0 && traffic > 0.0)
+        .then(|| Place { flop_per_byte: flop / traffic, flop_per_token: flop / bound.step.tokens })
 }
 
 fn traffic(job: &Job<'_>) -> Bytes {

@@ -535,9 +535,12 @@ mod tests {
         }
     }
 
+    /// Turn of a conversation, tokens of the prompt, and those of them that were cached.
+    type Asked = (Option<(u32, u32)>, u64, u64);
+
     /// Requests of (turn, prompt tokens, cached tokens), one after the other.
-    fn cell(requests: &[(Option<(u32, u32)>, u64, u64)]) -> LoadCell {
-        let request = |(index, (turn, prompt, cached)): (usize, &(Option<(u32, u32)>, u64, u64))| {
+    fn cell(requests: &[Asked]) -> LoadCell {
+        let request = |(index, (turn, prompt, cached)): (usize, &Asked)| {
             let at = Seconds(index as f64);
             RequestRecord {
                 scheduled: at,
@@ -568,7 +571,7 @@ mod tests {
     }
 
     /// Whether the row is void, and the doubts about its prompts.
-    fn judged(requests: &[(Option<(u32, u32)>, u64, u64)], template: Option<f64>) -> (bool, Vec<LoadDoubt>) {
+    fn judged(requests: &[Asked], template: Option<f64>) -> (bool, Vec<LoadDoubt>) {
         let (row, doubts) = row(&cell(requests), &settings(template), &server());
         let about_prompts = |doubt: &LoadDoubt| {
             matches!(

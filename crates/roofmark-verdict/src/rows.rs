@@ -283,7 +283,6 @@ mod tests {
             tokens: workload.tokens(),
             time: Seconds(seconds),
             steps: vec![],
-            sentinel: None,
             roof: Some(RoofPair { before: roof(roofs.0), after: roof(roofs.1) }),
             energy: None,
             state: State::default(),

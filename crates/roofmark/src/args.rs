@@ -64,6 +64,12 @@ pub enum Command {
     Results(crate::command::results::ResultsArgs),
     /// Check chain, signatures, statistics and physics of a bundle or of the whole ledger.
     Verify(crate::command::verify::VerifyArgs),
+    /// Serve the page: machines, explorer, results, check, advise, cost, and a running bench.
+    Serve(crate::command::serve::ServeArgs),
+    /// Write results, a checked text, a ranking or a cost as one HTML file to hand on.
+    Report(crate::command::report::ReportArgs),
+    /// Send a signed bundle of records to a lab's page.
+    Submit(crate::command::submit::SubmitArgs),
     /// Show the key that signs records, or trust the key of somebody else.
     Key(crate::command::key::KeyArgs),
     /// Print a completion script for a shell.
@@ -74,4 +80,7 @@ pub enum Command {
     #[cfg(feature = "engine")]
     #[command(name = "__engine", hide = true)]
     Engine(crate::command::engine::EngineArgs),
+    /// The GPUs' own process; started by the program itself.
+    #[command(name = "__gpu", hide = true)]
+    Gpu(crate::command::gpu::GpuArgs),
 }

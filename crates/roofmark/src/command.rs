@@ -14,13 +14,17 @@ pub mod engine;
 pub mod engines;
 pub mod evaluate;
 pub mod fit;
+pub mod gpu;
 pub mod inspect;
 pub mod key;
 pub mod machines;
 pub mod models;
 pub mod predict;
 pub mod probe;
+pub mod report;
 pub mod results;
+pub mod serve;
+pub mod submit;
 pub mod synth;
 pub mod verify;
 
@@ -37,11 +41,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Bench(command) => endpoint::run(&command, args.json, &place),
         #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(&command),
+        Command::Gpu(command) => gpu::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json, &place),
-        Command::Probe(command) => probe::run(&command, args.json),
         Command::Probe(command) => probe::run(&command, args.json, &place),
-        Command::Predict(command) => predict::run(&command, args.json),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json, &place),
         Command::Fit(command) => fit::run(&command, args.json, &place),
@@ -55,6 +58,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Cost(command) => cost::run(&command, args.json),
         Command::Results(command) => results::run(&command, args.json, &place),
         Command::Verify(command) => verify::run(&command, args.json, &place),
+        Command::Serve(command) => serve::run(&command, args.json, place),
+        Command::Report(command) => report::run(&command, args.json, &place),
+        Command::Submit(command) => submit::run(&command, args.json, &place),
         Command::Key(command) => key::run(&command, args.json),
         Command::Completions(command) => completions::completions(&command),
         Command::Man(command) => completions::man(&command),

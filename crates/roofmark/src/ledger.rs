@@ -24,6 +24,7 @@ pub const TOOL: &str = concat!("roofmark ", env!("CARGO_PKG_VERSION"));
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the arguments say of the ledger.
+#[derive(Clone, Debug)]
 pub struct Place {
     /// A path or a `postgres://` address.
     pub address: Option<String>,
@@ -86,7 +87,8 @@ pub fn open_existing(place: &Place) -> Result<Option<Ledger>> {
     if missing { Ok(None) } else { connect(place).map(Some).map_err(shown) }
 }
 
-fn connect(place: &Place) -> Result<Ledger, Error> {
+/// Opens the ledger, and leaves the spool alone.
+pub fn connect(place: &Place) -> Result<Ledger, Error> {
     let lost = |reason: String| Error::Store { place: "of this user".into(), reason };
     let folder = folder().map_err(|error| lost(format!("{error:#}")))?;
     let store = match &place.address {
@@ -165,12 +167,12 @@ impl Measurement for ProbeRecord {
 
 /// Puts a finished measurement into the ledger: every command that measures ends with this. What the ledger does
 /// not take waits in the spool; the measurement itself has not failed. `context` says what is known of the model.
-pub fn keep_run<R: Measurement>(place: &Place, run: &R, context: Context) {
+/// Says where it is.
+pub fn keep_run<R: Measurement>(place: &Place, run: &R, context: Context) -> String {
     let kept = draft(run, context).and_then(|draft| keep(place, &draft));
-    match kept {
-        Ok(text) => eprintln!("{text}"),
-        Err(error) => eprintln!("warning: the run is not in the ledger: {error:#}"),
-    }
+    let text = kept.unwrap_or_else(|error| format!("warning: the run is not in the ledger: {error:#}"));
+    eprintln!("{text}");
+    text
 }
 
 fn draft<R: Measurement>(run: &R, context: Context) -> Result<Draft> {

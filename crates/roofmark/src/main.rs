@@ -12,6 +12,7 @@ mod ledger;
 mod local;
 mod model_file;
 mod model_hash;
+mod open_questions;
 mod own;
 mod ownership;
 mod pick;

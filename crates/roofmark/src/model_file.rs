@@ -16,9 +16,9 @@ pub fn open(path: &Path) -> Result<TensorTable> {
 }
 
 /// The part of a split model that an engine loads it by; any other file is its own.
-pub fn first_part(path: PathBuf) -> PathBuf {
+pub fn first_part(path: &Path) -> PathBuf {
     let part = path.file_name().and_then(|name| PartName::parse(&name.to_string_lossy()));
-    part.map_or(path.clone(), |part| path.with_file_name(part.sibling(1)))
+    part.map_or_else(|| path.to_owned(), |part| path.with_file_name(part.sibling(1)))
 }
 
 fn header_of_part(path: &Path, name: &str) -> Result<Gguf> {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn any_part_leads_to_the_first() {
-        let first = |name: &str| first_part(PathBuf::from(name));
+        let first = |name: &str| first_part(Path::new(name));
         assert_eq!(first("/m/a-00002-of-00003.gguf"), Path::new("/m/a-00001-of-00003.gguf"));
         assert_eq!(first("/m/a.gguf"), Path::new("/m/a.gguf"));
     }

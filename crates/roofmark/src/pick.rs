@@ -92,3 +92,8 @@ fn unknown<T>(what: &str, name: &str, nearest: &[String]) -> Result<T> {
 pub fn shown(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(60).collect()
 }
+
+/// A longer text from outside, without what a terminal would act on.
+pub fn shown_long(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(400).collect()
+}

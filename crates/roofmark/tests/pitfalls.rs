@@ -190,7 +190,7 @@ fn pitfall_07_silent_truncation() {
     let cell = answered(HEAD.to_owned() + &content("a") + &end("length", &usage(16, 1)), 3, 1);
     let server = ServerFacts { context: Some(16), ..facts() };
     let (row, doubts) = row(&cell, &settings(), &server);
-    assert!(cell.requests.iter().all(|request| request.succeeded()), "the naive client sees nothing");
+    assert!(cell.requests.iter().all(RequestRecord::succeeded), "the naive client sees nothing");
     assert!(
         row.void
             && doubts.contains(&LoadDoubt::PromptCut { nominal: 64.0, counted: 16.0, context: Some(16) })

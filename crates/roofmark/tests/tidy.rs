@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("roofmark-theory", &["roofmark-facts"]),
     ("roofmark-verdict", &["roofmark-facts"]),
     ("roofmark-measure", &["roofmark-facts"]),
+    ("roofmark-gpu", &["roofmark-facts"]),
     ("roofmark-ledger", &["roofmark-facts"]),
     ("roofmark-report", &["roofmark-facts"]),
     ("roofmark-llama", &["roofmark-facts", "roofmark-measure"]),
@@ -37,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "roofmark-verdict",
             "roofmark-measure",
             "roofmark-llama",
+            "roofmark-gpu",
             "roofmark-ledger",
             "roofmark-report",
             "roofmark-web",
@@ -45,7 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates whose library code may hold `unsafe`.
-const MAY_BE_UNSAFE: &[&str] = &["roofmark-llama", "roofmark-measure"];
+const MAY_BE_UNSAFE: &[&str] = &["roofmark-gpu", "roofmark-llama", "roofmark-measure"];
 
 /// Crates that do no input or output and read no clock.
 const PURE: &[&str] = &["roofmark-facts", "roofmark-theory", "roofmark-verdict", "roofmark-report"];

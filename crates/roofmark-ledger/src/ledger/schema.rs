@@ -59,7 +59,8 @@ const MIGRATIONS: &[Migration] = &[
         ],
         index: true,
     },
-    // Indexes that end with the order of the lists, so that a page is read and not sorted for.
+    // Indexes that end with the order of the lists, so that a page is read and not sorted for: one for each
+    // order of a list, and one for each name with the newest first.
     Migration {
         statements: &[
             "DROP INDEX entries_by_date",
@@ -74,6 +75,8 @@ const MIGRATIONS: &[Migration] = &[
             "CREATE INDEX entries_by_machine_model ON entries (machine, model, date, sequence)",
             "CREATE INDEX entries_by_model ON entries (model, date, sequence)",
             "CREATE INDEX entries_by_engine ON entries (engine, date, sequence)",
+            "CREATE INDEX entries_by_version ON entries (version, date, sequence)",
+            "CREATE INDEX entries_by_backend ON entries (backend, date, sequence)",
             "CREATE INDEX entries_by_quant ON entries (quant, date, sequence)",
             "CREATE INDEX entries_by_kind ON entries (kind, date, sequence)",
             "CREATE INDEX entries_by_decode ON entries ((COALESCE(decode, -1)), sequence)",

@@ -193,7 +193,8 @@ mod tests {
             assert!(
                 parts
                     .iter()
-                    .all(|part| part.a.len() == part.c.len() && part.b.as_ptr() as usize % BLOCK == 0)
+                    .all(|part| part.a.len() == part.c.len()
+                        && (part.b.as_ptr() as usize).is_multiple_of(BLOCK))
             );
         }
     }

@@ -7,7 +7,7 @@ use crate::ownership::Ownership;
 use crate::pick;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use roofmark_facts::advice::{Advice, Order, Workload};
+use roofmark_facts::advice::{Advice, Order, TargetAnswer, Workload};
 use roofmark_facts::catalog::{Answer, Model};
 use roofmark_facts::machine::Machine;
 use roofmark_facts::quant::Quant;
@@ -110,11 +110,29 @@ pub struct AdviseArgs {
 
 /// Ranks, or works out what a target takes.
 pub fn run(args: &AdviseArgs, json: bool) -> Result<Exit> {
+    if let Some(text) = &args.target {
+        return run_target(args, text, json);
+    }
+    let advice = advice(args)?;
+    let priced = advice.places.iter().any(|place| place.price.is_some());
+    let none = advice.places.is_empty() || (args.budget.is_some() && !priced);
+    if json {
+        super::print(&serde_json::to_string_pretty(&advice)?)?;
+    } else if advice.places.is_empty() {
+        super::print(&report::nothing_left(&advice))?;
+    } else if none {
+        let screen = report::screen(&advice, args.top, args.all);
+        super::print(&format!("{}\n{screen}", report::nothing_left(&advice)))?;
+    } else {
+        super::print(&report::screen(&advice, args.top, args.all))?;
+    }
+    Ok(if none { Exit::Negative } else { Exit::Success })
+}
+
+/// The ranking that `args` ask for.
+pub fn advice(args: &AdviseArgs) -> Result<Advice> {
     let workload = workload(args)?;
     let money = money(args, &workload)?;
-    if let Some(text) = &args.target {
-        return run_target(args, text, workload, &money, json);
-    }
     let catalog = catalog()?;
     let quant = pick::quant(&args.quant)?;
     let (models, mut notes) = models(args, &quant)?;
@@ -130,7 +148,7 @@ pub fn run(args: &AdviseArgs, json: bool) -> Result<Exit> {
     let (places, excluded) = advise::advise(catalog, &search);
     notes.extend(assumptions(&search));
     let answers = answers(search.constraints.engine.as_deref(), &catalog.answers);
-    let advice = Advice {
+    Ok(Advice {
         models: search.models.iter().map(|model| format!("{} {}", model.slug, search.quant.label)).collect(),
         workload: search.workload,
         currency: args.ownership.currency.clone(),
@@ -140,26 +158,20 @@ pub fn run(args: &AdviseArgs, json: bool) -> Result<Exit> {
         answers,
         notes,
         seed: args.ownership.seed,
-    };
-    let priced = advice.places.iter().any(|place| place.price.is_some());
-    let none = advice.places.is_empty() || (search.constraints.budget.is_some() && !priced);
-    if json {
-        super::print(&serde_json::to_string_pretty(&advice)?)?;
-    } else if advice.places.is_empty() {
-        super::print(&report::nothing_left(&advice))?;
-    } else if none {
-        let screen = report::screen(&advice, args.top, args.all);
-        super::print(&format!("{}\n{screen}", report::nothing_left(&advice)))?;
-    } else {
-        super::print(&report::screen(&advice, args.top, args.all))?;
-    }
-    Ok(if none { Exit::Negative } else { Exit::Success })
+    })
 }
 
-fn run_target(args: &AdviseArgs, text: &str, workload: Workload, money: &Money, json: bool) -> Result<Exit> {
+/// What the rate of `text` takes.
+pub fn target(args: &AdviseArgs, text: &str) -> Result<TargetAnswer> {
+    let workload = workload(args)?;
+    let money = money(args, &workload)?;
     let target = read_target(text, workload)?;
     let asked = machines(&args.machine)?;
-    let answer = advise::target(catalog()?, &target, &asked, money);
+    Ok(advise::target(catalog()?, &target, &asked, &money))
+}
+
+fn run_target(args: &AdviseArgs, text: &str, json: bool) -> Result<Exit> {
+    let answer = target(args, text)?;
     super::print(&if json {
         serde_json::to_string_pretty(&answer)?
     } else {

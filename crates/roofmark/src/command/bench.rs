@@ -133,7 +133,13 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     // What cannot fit is said before anything is waited for.
     request.parts(&request.means(&host, NOMINAL))?;
     let stop = stop_flag()?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(crate::ledger::folder().ok().as_deref());
+    let date = crate::day::now();
+    progress.note(&roofmark_web::Progress::Started {
+        model: format!("{} {}", request.whole.model, request.whole.quant),
+        protocol: request.protocol.to_string(),
+        date,
+    });
     let mut probe = MachineProbe::new(&host, root).context("failed to map memory for the bandwidth probe")?;
     let rest = settle(&mut probe, host.cpus, PATIENCE, &mut |event| progress.show(&event));
     let roofs = Roofs { single: probe.roof(1), all: probe.roof(request.threads) };
@@ -159,7 +165,10 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     drop(stages);
     progress.finish();
     print(&run, args, json)?;
-    crate::ledger::keep_run(place, &run, weights::facts(&request.weights));
+    let kept = crate::ledger::keep_run(place, &run, weights::facts(&request.weights));
+    // The page is not told where the ledger is.
+    let text = kept.split(" in ").next().unwrap_or_default().to_owned();
+    progress.note(&roofmark_web::Progress::Finished { text });
     Ok(exit(&run, &stop))
 }
 

@@ -40,6 +40,24 @@ pub struct CeilingArgs {
 
 /// Prints the ceiling.
 pub fn run(args: &CeilingArgs, json: bool) -> Result<Exit> {
+    let text = explained(args, |decode, prefill| {
+        if json {
+            serde_json::to_string_pretty(&record(decode, prefill))
+        } else {
+            Ok(screen(decode, prefill))
+        }
+    })??;
+    super::print(&text)?;
+    Ok(Exit::Success)
+}
+
+/// The ceiling as a record.
+pub fn document(args: &CeilingArgs) -> Result<Value> {
+    explained(args, record)
+}
+
+/// Hands decode and prefill with their arithmetic to `show`.
+fn explained<T>(args: &CeilingArgs, show: impl FnOnce(&Explained, &Explained) -> T) -> Result<T> {
     let machine = pick::machine(&args.machine)?;
     let quant = pick::quant(&args.quant)?;
     let profile = pick::model(&args.model)?.profile(&quant);
@@ -59,12 +77,7 @@ pub fn run(args: &CeilingArgs, json: bool) -> Result<Exit> {
             ceiling,
         },
     );
-    if json {
-        super::print(&serde_json::to_string_pretty(&document(&decode, &prefill))?)?;
-    } else {
-        super::print(&screen(&decode, &prefill))?;
-    }
-    Ok(Exit::Success)
+    Ok(show(&decode, &prefill))
 }
 
 fn workload(args: &CeilingArgs) -> Result<Workload> {
@@ -81,7 +94,7 @@ fn workload(args: &CeilingArgs) -> Result<Workload> {
     })
 }
 
-fn document(decode: &Explained, prefill: &Explained) -> Value {
+fn record(decode: &Explained, prefill: &Explained) -> Value {
     json!({
         "machine": decode.machine.slug,
         "model": decode.profile.model,

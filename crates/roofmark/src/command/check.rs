@@ -16,6 +16,7 @@ use roofmark_verdict::referee::measured::Evidence;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
+use std::sync::LazyLock;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -48,16 +49,7 @@ pub enum Shape {
 /// Checks a text; ends with status 3 when it holds something impossible.
 pub fn run(args: &CheckArgs, json: bool) -> Result<Exit> {
     let (name, bytes) = input(args)?;
-    let catalog = Catalog::builtin();
-    let lexicon = Lexicon::of(catalog);
-    let evidence = Evidence::of(measurements(), catalog);
-    let today = day::today(args.today.as_deref())?.to_string();
-    let memory = Memory::default();
-    let expect = |question: &Question<'_>| memory.expect(question);
-    let library =
-        Library { catalog, lexicon: &lexicon, evidence: &evidence, expect: Some(&expect), today: &today };
-    let format = Format::guess(&name, &bytes);
-    let checked = check(&bytes, format, &library).with_context(|| format!("failed to read {name}"))?;
+    let checked = checked(&name, &bytes, args.today.as_deref())?;
     if args.claim.is_some() && checked.claims.is_empty() {
         bail!(
             "failed to read the claim `{}`: it names no rate with a unit (such as 30 tok/s) for a known machine or model",
@@ -66,6 +58,20 @@ pub fn run(args: &CheckArgs, json: bool) -> Result<Exit> {
     }
     super::print(&printed(&checked, args.format, json, &name)?)?;
     Ok(if checked.any_impossible() { Exit::Negative } else { Exit::Success })
+}
+
+/// The claims of a text, judged as of `today`.
+pub fn checked(name: &str, bytes: &[u8], today: Option<&str>) -> Result<Checked> {
+    static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::of(Catalog::builtin()));
+    static EVIDENCE: LazyLock<Evidence<'static>> =
+        LazyLock::new(|| Evidence::of(measurements(), Catalog::builtin()));
+    let today = day::today(today)?.to_string();
+    let memory = Memory::default();
+    let expect = |question: &Question<'_>| memory.expect(question);
+    let catalog = Catalog::builtin();
+    let library =
+        Library { catalog, lexicon: &LEXICON, evidence: &EVIDENCE, expect: Some(&expect), today: &today };
+    check(bytes, Format::guess(name, bytes), &library).with_context(|| format!("failed to read {name}"))
 }
 
 fn printed(checked: &Checked, shape: Shape, json: bool, name: &str) -> Result<String> {
@@ -101,7 +107,7 @@ fn input(args: &CheckArgs) -> Result<(String, Vec<u8>)> {
 }
 
 /// The result as one JSON document.
-fn document(checked: &Checked) -> Value {
+pub fn document(checked: &Checked) -> Value {
     json!({
         "claims": checked.claims.iter().map(claim).collect::<Vec<_>>(),
         "findings": checked.findings.iter().map(finding).collect::<Vec<_>>(),

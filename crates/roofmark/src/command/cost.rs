@@ -102,10 +102,15 @@ pub fn run(args: &CostArgs, json: bool) -> Result<Exit> {
         super::print(&text)?;
         return Ok(Exit::Success);
     }
-    let machine = pick::machine(args.machine.as_deref().unwrap_or_default())?;
-    let costed = asked(args)?.costed(machine)?;
+    let costed = costed(args)?;
     super::print(&if json { serde_json::to_string_pretty(&costed)? } else { screen(&costed) })?;
     Ok(Exit::Success)
+}
+
+/// The cost that `args` ask for.
+pub fn costed(args: &CostArgs) -> Result<Costed> {
+    let machine = pick::machine(args.machine.as_deref().unwrap_or_default())?;
+    asked(args)?.costed(machine)
 }
 
 fn asked(args: &CostArgs) -> Result<Asked<'_>> {

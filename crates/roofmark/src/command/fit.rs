@@ -60,6 +60,17 @@ impl From<Purpose> for Use {
 
 /// Ranks and prints.
 pub fn run(args: &FitArgs, json: bool, place: &Place) -> Result<Exit> {
+    let ranking = ranked(args, place)?;
+    if json {
+        super::print(&serde_json::to_string_pretty(&ranking)?)?;
+    } else {
+        super::print(&screen(&ranking))?;
+    }
+    Ok(if ranking.models.is_empty() { Exit::Negative } else { Exit::Success })
+}
+
+/// What runs on the machine, best first.
+pub fn ranked(args: &FitArgs, place: &Place) -> Result<Ranking> {
     ensure!((1..=16).contains(&args.gpus), "--gpus is {}, expected 1 to 16", args.gpus);
     let machine = pick::machine(&args.machine)?;
     ensure!(machine.bandwidth.is_some(), "the memory bandwidth of `{}` is not known", machine.slug);
@@ -72,7 +83,7 @@ pub fn run(args: &FitArgs, json: bool, place: &Place) -> Result<Exit> {
         entries.retain(|entry| seen.insert(entry.model.clone()));
     }
     entries.truncate(args.top);
-    let ranking = Ranking {
+    Ok(Ranking {
         machine: machine.slug.clone(),
         machine_name: machine.name.clone(),
         devices: args.gpus,
@@ -82,11 +93,5 @@ pub fn run(args: &FitArgs, json: bool, place: &Place) -> Result<Exit> {
             .map_or_else(String::new, |value| value.get_name().to_owned()),
         target: Use::from(args.purpose).target(),
         models: entries,
-    };
-    if json {
-        super::print(&serde_json::to_string_pretty(&ranking)?)?;
-    } else {
-        super::print(&screen(&ranking))?;
-    }
-    Ok(if ranking.models.is_empty() { Exit::Negative } else { Exit::Success })
+    })
 }

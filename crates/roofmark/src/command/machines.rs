@@ -7,7 +7,7 @@ use clap::Args;
 use roofmark_facts::catalog::Price;
 use roofmark_facts::machine::Machine;
 use roofmark_report::catalog as report;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Arguments of `machines`.
 #[derive(Debug, Args)]
@@ -22,30 +22,33 @@ pub struct MachinesArgs {
 
 /// Lists or explains.
 pub fn run(args: &MachinesArgs, json: bool) -> anyhow::Result<Exit> {
-    match &args.machine {
-        Some(name) => explain(pick::machine(name)?, json)?,
-        None => list(args.filter.as_deref(), json)?,
-    }
+    let text = match &args.machine {
+        _ if json => serde_json::to_string_pretty(&document(args)?)?,
+        Some(name) => {
+            let machine = pick::machine(name)?;
+            report::machine(machine, &prices(machine)?)
+        }
+        None => report::machines(&list(args.filter.as_deref())?),
+    };
+    super::print(&text)?;
     Ok(Exit::Success)
 }
 
-fn list(filter: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let wanted = filter.unwrap_or_default().to_lowercase();
-    let holds = |machine: &&Machine| machine.slug.contains(&wanted) || machine.class.contains(&wanted);
-    let machines: Vec<&Machine> = catalog()?.machines.iter().filter(holds).collect();
-    if json {
-        return super::print(&serde_json::to_string_pretty(&json!({ "machines": machines }))?);
-    }
-    super::print(&report::machines(&machines))
+/// The list, or the machine with its prices.
+pub fn document(args: &MachinesArgs) -> anyhow::Result<Value> {
+    let Some(name) = &args.machine else {
+        return Ok(json!({ "machines": list(args.filter.as_deref())? }));
+    };
+    let machine = pick::machine(name)?;
+    Ok(json!({ "machine": machine, "prices": prices(machine)? }))
 }
 
-fn explain(machine: &Machine, json: bool) -> anyhow::Result<()> {
-    let prices: Vec<&Price> =
-        catalog()?.prices.iter().filter(|price| price.machine == machine.slug).collect();
-    if json {
-        return super::print(&serde_json::to_string_pretty(
-            &json!({ "machine": machine, "prices": prices }),
-        )?);
-    }
-    super::print(&report::machine(machine, &prices))
+fn list(filter: Option<&str>) -> anyhow::Result<Vec<&'static Machine>> {
+    let wanted = filter.unwrap_or_default().to_lowercase();
+    let holds = |machine: &&Machine| machine.slug.contains(&wanted) || machine.class.contains(&wanted);
+    Ok(catalog()?.machines.iter().filter(holds).collect())
+}
+
+fn prices(machine: &Machine) -> anyhow::Result<Vec<&'static Price>> {
+    Ok(catalog()?.prices.iter().filter(|price| price.machine == machine.slug).collect())
 }

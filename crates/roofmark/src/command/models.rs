@@ -31,31 +31,44 @@ pub struct ModelsArgs {
 
 /// Lists or explains.
 pub fn run(args: &ModelsArgs, json: bool) -> anyhow::Result<Exit> {
-    match &args.model {
-        _ if args.local => on_disk::run(json)?,
-        Some(name) => explain(pick::model(name)?, json)?,
-        None => list(args.filter.as_deref(), json)?,
+    if args.local {
+        on_disk::run(json)?;
+        return Ok(Exit::Success);
     }
+    let text = match &args.model {
+        _ if json => serde_json::to_string_pretty(&document(args)?)?,
+        Some(name) => {
+            let model = pick::model(name)?;
+            report::model(model, &profiles(model))
+        }
+        None => report::models(&list(args.filter.as_deref())?),
+    };
+    super::print(&text)?;
     Ok(Exit::Success)
 }
 
-fn list(filter: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let wanted = filter.unwrap_or_default().to_lowercase();
-    let quant = pick::quant(LISTED)?;
-    let models: Vec<(&Model, Profile)> = catalog()?
-        .models
-        .iter()
-        .filter(|model| model.slug.contains(&wanted))
-        .map(|model| (model, model.profile(&quant)))
-        .collect();
-    if json {
-        let models: Vec<Value> = models.iter().map(|(model, profile)| document(model, profile)).collect();
-        return super::print(&serde_json::to_string_pretty(&json!({ "models": models }))?);
+/// The list, or the model with its quantizations.
+pub fn document(args: &ModelsArgs) -> anyhow::Result<Value> {
+    if let Some(name) = &args.model {
+        return Ok(explained(pick::model(name)?));
     }
-    super::print(&report::models(&models))
+    let models = list(args.filter.as_deref())?;
+    let models: Vec<Value> = models.iter().map(|(model, profile)| record(model, profile)).collect();
+    Ok(json!({ "models": models }))
 }
 
-fn document(model: &Model, profile: &Profile) -> Value {
+fn list(filter: Option<&str>) -> anyhow::Result<Vec<(&'static Model, Profile)>> {
+    let wanted = filter.unwrap_or_default().to_lowercase();
+    let quant = pick::quant(LISTED)?;
+    let models = catalog()?.models.iter().filter(|model| model.slug.contains(&wanted));
+    Ok(models.map(|model| (model, model.profile(&quant))).collect())
+}
+
+fn profiles(model: &Model) -> Vec<(Profile, bool)> {
+    Quant::all().iter().map(|quant| (model.profile(quant), quant.approximate)).collect()
+}
+
+fn record(model: &Model, profile: &Profile) -> Value {
     json!({
         "slug": model.slug,
         "name": model.name,
@@ -72,15 +85,11 @@ fn document(model: &Model, profile: &Profile) -> Value {
     })
 }
 
-fn explain(model: &Model, json: bool) -> anyhow::Result<()> {
-    let profiles: Vec<(Profile, bool)> =
-        Quant::all().iter().map(|quant| (model.profile(quant), quant.approximate)).collect();
-    if !json {
-        return super::print(&report::model(model, &profiles));
-    }
-    let Some((first, _)) = profiles.first() else { return Ok(()) };
-    let mut document = document(model, first);
-    document["quantizations"] = profiles
+fn explained(model: &Model) -> Value {
+    let profiles = profiles(model);
+    let Some((first, _)) = profiles.first() else { return Value::Null };
+    let mut record = record(model, first);
+    record["quantizations"] = profiles
         .iter()
         .map(|(profile, approximate)| {
             json!({
@@ -91,5 +100,5 @@ fn explain(model: &Model, json: bool) -> anyhow::Result<()> {
             })
         })
         .collect();
-    super::print(&serde_json::to_string_pretty(&document)?)
+    record
 }

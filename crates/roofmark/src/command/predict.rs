@@ -18,7 +18,7 @@ use roofmark_report::predict as screen;
 use roofmark_theory::answer::{Ask, Split, answer};
 use roofmark_theory::curve::curve;
 use roofmark_theory::job::Job;
-use roofmark_theory::predict::Predictor;
+use roofmark_theory::predict::{Predictor, place};
 use roofmark_theory::software::{Backend, Engine};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -97,11 +97,7 @@ struct Subject {
 pub fn run(args: &PredictArgs, json: bool, place: &Place) -> Result<Exit> {
     let cases = cases(args, place)?;
     let text = match (json, cases.as_slice()) {
-        (true, [case]) => serde_json::to_string_pretty(&document(case))?,
-        (true, cases) => {
-            let documents: Vec<Value> = cases.iter().map(document).collect();
-            serde_json::to_string_pretty(&json!({ "cases": documents }))?
-        }
+        (true, cases) => serde_json::to_string_pretty(&documents(cases))?,
         (false, [case]) => screen::one(case),
         (false, cases) => screen::table(cases),
     };
@@ -110,7 +106,8 @@ pub fn run(args: &PredictArgs, json: bool, place: &Place) -> Result<Exit> {
     Ok(if cases.iter().all(unfit) { Exit::Negative } else { Exit::Success })
 }
 
-fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
+/// Every combination of what `args` name, answered.
+pub fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
     let workloads = workload::all(args)?;
     let mut cases = Vec::new();
     for machine in &args.machine {
@@ -154,6 +151,8 @@ fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Res
             accepted: ask.accepted,
             machines: ask.devices,
         },
+        context: job.profile.context,
+        place: place(job),
         answer,
         batches: curve(predictor, ask),
     })
@@ -277,6 +276,14 @@ fn link(text: &str) -> Result<BytesPerSecond> {
     }
 }
 
+/// One answer, or all under `cases`.
+pub fn documents(cases: &[Case]) -> Value {
+    match cases {
+        [case] => document(case),
+        cases => json!({"cases": cases.iter().map(document).collect::<Vec<_>>()}),
+    }
+}
+
 fn document(case: &Case) -> Value {
     let Case { answer, .. } = case;
     let memory = &answer.memory;
@@ -291,6 +298,7 @@ fn document(case: &Case) -> Value {
         "decode": answer.decode,
         "decode_streamed": answer.streamed,
         "prefill": answer.prefill,
+        "roofline": case.place,
         "batches": case.batches,
         "memory": memory,
         "memory_needed": memory.needed(),

@@ -55,7 +55,7 @@ fn helpers() -> Helpers<'static> {
     let engine = Some(Box::new(start_engine) as roofmark_measure::probe::StartEngine<'static>);
     #[cfg(not(feature = "engine"))]
     let engine = None;
-    Helpers { engine, gpus: None }
+    Helpers { engine, gpus: Some(Box::new(super::gpu::probe)) }
 }
 
 /// The engine's process, confined to what it needs without a model.

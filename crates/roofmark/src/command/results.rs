@@ -1,6 +1,6 @@
 //! `roofmark results`: what the ledger keeps.
 
-mod history;
+pub mod history;
 
 use crate::exit::Exit;
 use crate::ledger::{self, Measurement, Place, shown};
@@ -253,7 +253,6 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
         SortArg::Model => Sort::Model,
     };
     let found = ledger.list(filter, sort, limit, 0).map_err(shown)?;
-    let lines: Vec<_> = found.iter().map(listed_json).collect();
     let mut text = format!(
         "{:>7} {:8} {:10} {:6} {:>7} {:>7}  what\n",
         "#", "record", "date", "kind", "prefill", "decode"
@@ -276,7 +275,7 @@ fn list(ledger: &mut Ledger, filter: &Filter, sort: SortArg, limit: i64, json: b
         known_names(ledger, filter)?;
         text = "no record fits; `roofmark bench` makes one\n".into();
     }
-    report(json, &json!(lines), &text)
+    report(json, &json!(found), &text)
 }
 
 /// The first letters of a text.
@@ -312,18 +311,8 @@ fn known_names(ledger: &mut Ledger, filter: &Filter) -> Result<()> {
     Ok(())
 }
 
-fn listed_json(line: &Listed) -> serde_json::Value {
-    json!({
-        "sequence": line.sequence, "content": line.content, "kind": line.kind, "origin": line.origin,
-        "date": line.date, "machine": line.machine, "backend": line.backend, "engine": line.engine,
-        "version": line.version, "model": line.model, "quant": line.quant, "cells": line.cells,
-        "prefill": line.prefill, "decode": line.decode, "withdrawn_by": (line.withdrawn > 0).then_some(line.withdrawn),
-        "foreign": line.foreign,
-    })
-}
-
 /// The record, or the foreign one that it holds.
-fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
+pub fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
     let line = ledger.find(wanted).map_err(shown)?;
     let record = ledger.record(line.sequence).map_err(shown)?;
     let inner = record.inner().map_err(shown)?;
@@ -333,7 +322,7 @@ fn content(ledger: &mut Ledger, wanted: &str) -> Result<(Listed, Record)> {
 fn show(ledger: &mut Ledger, wanted: &str, json: bool) -> Result<Exit> {
     let (line, record) = content(ledger, wanted)?;
     let body: serde_json::Value = serde_json::from_str(&record.body)?;
-    let document = json!({ "listed": listed_json(&line), "header": record.header, "body": body });
+    let document = json!({ "listed": line, "header": record.header, "body": body });
     let mut text = format!(
         "record {} of {}\nidentity {}\nmeasured {}, recorded {}\nsigned   by {}{}\n",
         line.sequence,
@@ -441,7 +430,8 @@ fn again<R: Measurement>(record: &Record) -> Result<(String, bool)> {
     Ok((again, same))
 }
 
-fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
+/// The signed text of a bundle of the records that are wanted, or that the filter lets through.
+pub fn make_bundle(ledger: &mut Ledger, wanted: &[String], filter: &Filter) -> Result<String> {
     let lines = match wanted {
         [] => ledger.list(filter, Sort::Added, bundle::MOST_RECORDS as i64, 0).map_err(shown)?,
         names => names.iter().map(|name| ledger.find(name).map_err(shown)).collect::<Result<_>>()?,

@@ -105,6 +105,11 @@ fn signers(report: &Report) -> Result<Signers> {
     Ok(named.collect())
 }
 
+/// What is wrong with a record beyond its signature.
+pub fn problems(record: &Record) -> Vec<String> {
+    judge(record, &mut Counts::default())
+}
+
 fn judge(record: &Record, counts: &mut Counts) -> Vec<String> {
     match record.header.kind {
         Kind::Bench => judge_bench(record, counts),

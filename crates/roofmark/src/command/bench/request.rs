@@ -104,7 +104,7 @@ fn find_weights(name: &str, quant: &str) -> Result<Weights> {
 fn file(path: &Path) -> Result<Weights> {
     let path = std::path::absolute(path).with_context(|| format!("failed to read {}", path.display()))?;
     let table = model_file::open(&path)?;
-    let path = model_file::first_part(path);
+    let path = model_file::first_part(&path);
     Ok(Weights::File { path, table: Box::new(table) })
 }
 

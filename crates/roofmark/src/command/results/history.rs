@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::ledger::shown;
 use anyhow::{Result, bail};
 use roofmark_facts::records::{Phase, Run, Workload};
-use roofmark_facts::units::significant;
+use roofmark_facts::units::{TokensPerSecond, significant};
 use roofmark_ledger::observation::{Observation, ObservedCell};
 use roofmark_ledger::query::{Configuration, Filter};
 use roofmark_ledger::record::{Entry, Record};
@@ -13,6 +13,7 @@ use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Ledger, export};
 use roofmark_report::lines::{labelled, table};
 use roofmark_verdict::stats::{Change, change, change_points, median, ratio_interval};
+use roofmark_web::{ChangePoint, Compared, ComparedRow, Trend, TrendPoint};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -81,39 +82,54 @@ fn observed(cell: &ObservedCell) -> String {
     format!("{}{tokens}{batch}{depth}", cell.timed.name())
 }
 
-/// Compares the samples of equal workloads; void rows stay out.
+/// Compares and prints.
 pub fn compare(ledger: &mut Ledger, base: &str, new: &str, json: bool) -> Result<Exit> {
+    let compared = compared(ledger, base, new)?;
+    let mut text = String::new();
+    for (label, wanted) in [("before", base), ("after", new)] {
+        let line = ledger.find(wanted).map_err(shown)?;
+        let what = format!("#{} {} {}", line.sequence, line.date, export::title(&line));
+        text += &labelled(label, &clean(&what), 8);
+    }
+    let mut rows = vec![["workload", "before", "after", "after / before", ""].map(str::to_owned)];
+    for row in &compared.rows {
+        let interval =
+            row.ratio.map_or("-".into(), |[low, mid, high]| format!("{mid:.3} ({low:.3} to {high:.3})"));
+        let [from, to] =
+            [row.before, row.after].map(|rate| rate.map_or("-".into(), |rate| significant(rate.get(), 3)));
+        rows.push([row.workload.clone(), from, to, interval, row.change.to_owned()]);
+    }
+    text += &format!("\nmedian tok/s, and their ratio with its 95 % interval\n{}", table(&rows, &[1, 2]));
+    report(json, &json!(compared), &text)
+}
+
+/// The samples of equal workloads; void rows stay out.
+pub fn compared(ledger: &mut Ledger, base: &str, new: &str) -> Result<Compared> {
     let (base, new) = (content(ledger, base)?, content(ledger, new)?);
     let (before, after) = (samples(&base.1), samples(&new.1));
-    let mut lines = Vec::new();
-    let mut rows = vec![["workload", "before", "after", "after / before", ""].map(str::to_owned)];
+    let mut rows = Vec::new();
     for old in &before {
         let Some(now) = after.iter().find(|now| now.what == old.what) else { continue };
-        let word =
+        let change =
             if old.void || now.void { "void" } else { words(change(&old.rates, &now.rates, MATTERS, SEED)) };
         let ratio = ratio_interval(&old.rates, &now.rates, SEED, 0.95);
-        let interval = ratio
-            .map_or("-".into(), |ratio| format!("{:.3} ({:.3} to {:.3})", ratio.mid, ratio.low, ratio.high));
-        let [from, to] =
-            [old, now].map(|side| median(&side.rates).map_or("-".into(), |rate| significant(rate, 3)));
-        rows.push([old.what.clone(), from, to, interval, word.to_owned()]);
-        lines.push(json!({ "workload": old.what, "change": word,
-            "ratio": ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]) }));
+        let [before, after] = [old, now].map(|side| median(&side.rates).map(TokensPerSecond));
+        rows.push(ComparedRow {
+            workload: old.what.clone(),
+            before,
+            after,
+            change,
+            ratio: ratio.map(|ratio| [ratio.low, ratio.mid, ratio.high]),
+        });
     }
-    if lines.is_empty() {
+    if rows.is_empty() {
         bail!(
             "failed to compare #{} and #{}: they have no workload in common",
             base.0.sequence,
             new.0.sequence
         );
     }
-    let mut text = String::new();
-    for (label, line) in [("before", &base.0), ("after", &new.0)] {
-        let what = format!("#{} {} {}", line.sequence, line.date, export::title(line));
-        text += &labelled(label, &clean(&what), 8);
-    }
-    text += &format!("\nmedian tok/s, and their ratio with its 95 % interval\n{}", table(&rows, &[1, 2]));
-    report(json, &json!({ "base": base.0.content, "new": new.0.content, "rows": lines }), &text)
+    Ok(Compared { base: base.0.content.to_string(), new: new.0.content.to_string(), rows })
 }
 
 fn words(change: Change) -> &'static str {
@@ -125,8 +141,15 @@ fn words(change: Change) -> &'static str {
     }
 }
 
-/// Rates of each configuration over time, with the places where they moved.
+/// Follows and prints.
 pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: bool) -> Result<Exit> {
+    let trends = trends(ledger, record, filter)?;
+    let text: String = trends.iter().map(lines).collect();
+    report(json, &json!(trends), &text)
+}
+
+/// Rates of each configuration over time, with the places where they moved.
+pub fn trends(ledger: &mut Ledger, record: Option<&str>, filter: &Filter) -> Result<Vec<Trend>> {
     let configurations = match record {
         Some(wanted) => {
             let sequence = ledger.find(wanted).map_err(shown)?.sequence;
@@ -134,57 +157,64 @@ pub fn trend(ledger: &mut Ledger, record: Option<&str>, filter: &Filter, json: b
         }
         None => ledger.configurations(filter, None).map_err(shown)?,
     };
-    let mut text = String::new();
-    let mut documents = Vec::new();
-    for configuration in configurations {
-        let (document, lines) = one_trend(ledger, &configuration)?;
-        documents.push(document);
-        text += &lines;
-    }
-    if documents.is_empty() {
+    let trends: Vec<Trend> =
+        configurations.iter().map(|configuration| one_trend(ledger, configuration)).collect::<Result<_>>()?;
+    if trends.is_empty() {
         bail!("failed to find a configuration: nothing in the ledger fits; see `roofmark results list`");
     }
-    report(json, &json!(documents), &text)
+    Ok(trends)
 }
 
-fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<(serde_json::Value, String)> {
+fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<Trend> {
     let points = ledger.trend(configuration.number).map_err(shown)?;
     let sound: Vec<_> = points.iter().filter(|point| !point.void).collect();
     let rates: Vec<f64> = sound.iter().map(|point| point.rate.get()).collect();
-    let changes = change_points(&rates, MATTERS, SEED);
-    let name = name(configuration);
-    let mut text = labelled("", &name, 0);
-    let _ = writeln!(text, "  {} rates, {} of them void", points.len(), points.len() - sound.len());
+    let change = |found: roofmark_verdict::stats::ChangePoint| {
+        let (before, after) = (sound[found.at - 1], sound[found.at]);
+        ChangePoint {
+            ratio: found.ratio,
+            p: found.p,
+            from: before.version.clone(),
+            to: after.version.clone(),
+            after: before.date.clone(),
+            by: after.date.clone(),
+        }
+    };
+    let changes = change_points(&rates, MATTERS, SEED).into_iter().map(change).collect();
+    let point = |point: &roofmark_ledger::query::Point| TrendPoint {
+        sequence: point.sequence,
+        date: point.date.clone(),
+        version: point.version.clone(),
+        rate: point.rate,
+        bounds: point.bounds,
+        void: point.void,
+    };
+    let points = points.iter().map(point).collect();
+    Ok(Trend { configuration: name(configuration), points, changes })
+}
+
+fn lines(trend: &Trend) -> String {
+    let sound: Vec<_> = trend.points.iter().filter(|point| !point.void).collect();
+    let mut text = labelled("", &trend.configuration, 0);
+    let count = trend.points.len();
+    let _ = writeln!(text, "  {count} rates, {} of them void", count - sound.len());
     for (label, point) in [("first", sound.first()), ("last", sound.last())] {
         let Some(point) = point else { continue };
-        let _ = writeln!(
-            text,
-            "  {label:5} {:20} {:8} {}",
-            point.date,
-            significant(point.rate.get(), 3),
-            point.version
-        );
+        let rate = significant(point.rate.get(), 3);
+        let _ = writeln!(text, "  {label:5} {:20} {rate:8} {}", point.date, point.version);
     }
-    let mut moves = Vec::new();
-    for found in &changes {
-        let (before, after) = (sound[found.at - 1], sound[found.at]);
+    for found in &trend.changes {
         let percent = (found.ratio - 1.0) * 100.0;
         let moved = format!(
             "{percent:+.0} % between {} ({}) and {} ({}), p = {:.3}",
-            before.version, before.date, after.version, after.date, found.p
+            found.from, found.after, found.to, found.by, found.p
         );
         text += &labelled("  moved", &moved, 8);
-        moves.push(json!({ "ratio": found.ratio, "p": found.p, "from": before.version, "to": after.version,
-            "after": before.date, "by": after.date }));
     }
-    let listed: Vec<_> = points
-        .iter()
-        .map(|point| json!({ "sequence": point.sequence, "date": point.date, "version": point.version, "rate": point.rate, "void": point.void }))
-        .collect();
-    if changes.is_empty() {
+    if trend.changes.is_empty() {
         text += "  no change point\n";
     }
-    Ok((json!({ "configuration": name, "points": listed, "changes": moves }), text))
+    text
 }
 
 fn name(configuration: &Configuration) -> String {
