@@ -20,8 +20,11 @@ fn bench(url: &str) -> Output {
 /// Lists a model and answers the prompts by `answer`.
 fn listed(answer: impl Fn(&mut TcpStream) -> io::Result<()> + Send + Sync + 'static) -> String {
     let target = serve(move |request, stream| {
-        if request.path != "/v1/models" {
+        if request.path.ends_with("completions") {
             return answer(stream);
+        }
+        if request.path != "/v1/models" {
+            return send(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
         }
         let body = r#"{"data":[{"id":"m"}]}"#;
         send(
@@ -50,7 +53,10 @@ fn troubles_of_several_kinds_stand_in_one_table() {
     let count = AtomicU32::new(0);
     let url = listed(move |stream| match count.fetch_add(1, Ordering::Relaxed) % 4 {
         0 => send(stream, "HTTP/1.1 429 No\r\ncontent-length: 0\r\n\r\n"),
-        1 => send(stream, &(HEAD.to_owned() + "data: {\"error\":\"boom\"}\n\n")),
+        1 => {
+            send(stream, &(HEAD.to_owned() + "data: {\"error\":\"boom\"}\n\n"))?;
+            close()
+        }
         _ => {
             send(stream, &(HEAD.to_owned() + &content("a") + &end("length", &usage(128, 1))))?;
             close()
