@@ -2,9 +2,9 @@
 
 use crate::lines::{labelled, table};
 use roofmark_facts::probe_record::{
-    Arithmetic, CurvePoint, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
+    Arithmetic, CurvePoint, GpuKind, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
 };
-use roofmark_facts::units::{Bytes, significant};
+use roofmark_facts::units::{Bytes, FlopPerSecond, significant};
 
 /// Columns of a label on the left.
 const LABEL: usize = 10;
@@ -131,7 +131,16 @@ fn gpus(record: &ProbeRecord) -> String {
         let read = gpu
             .read
             .map_or_else(|| "not read".into(), |read| format!("{} GB/s read", significant(read.gb(), 3)));
-        labelled("GPU", &format!("{} ({}): {read}", gpu.name, gpu.interface), LABEL)
+        let rate = |rate: Option<FlopPerSecond>, name: &str| {
+            rate.map_or(String::new(), |rate| format!(", {name} {} TFLOP/s", significant(rate.tera(), 3)))
+        };
+        let software = if gpu.kind == GpuKind::Software {
+            "; a software driver: it computes on the processor, and no rate of it stands for a GPU"
+        } else {
+            ""
+        };
+        let rates = rate(gpu.f32, "f32") + &rate(gpu.f16, "f16");
+        labelled("GPU", &format!("{} ({}): {read}{rates}{software}", gpu.name, gpu.interface), LABEL)
     });
     lines.collect()
 }
