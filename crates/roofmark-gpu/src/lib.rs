@@ -8,7 +8,6 @@ mod memory;
 
 use kernels::{Kernels, Work};
 use roofmark_facts::probe_record::{GpuKind, GpuRoof};
-use roofmark_facts::units::Seconds;
 use std::time::Duration;
 use wgpu::{Adapter, Backend, Backends, DeviceType, Features, Instance, InstanceDescriptor};
 
@@ -74,18 +73,6 @@ pub fn measure(index: usize, row: Duration) -> Result<GpuRoof, GpuError> {
     }
     roof.upload = Some(kernels.upload(row)?);
     roof.download = Some(kernels.download(row)?);
-    Ok(roof)
-}
-
-/// Reads the memory of the adapter at `index` for `time` and gives the rate: the GPU's part of a
-/// measurement of both processors at once.
-///
-/// # Errors
-/// As [`measure`].
-pub fn read_for(index: usize, time: Seconds) -> Result<GpuRoof, GpuError> {
-    let adapter = open(index)?;
-    let mut roof = describe(&adapter);
-    roof.read = Some(Kernels::new(&adapter)?.bandwidth(Work::Read, Duration::from_secs_f64(time.get()))?);
     Ok(roof)
 }
 

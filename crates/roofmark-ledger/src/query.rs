@@ -165,8 +165,30 @@ pub struct Configuration {
     pub batch: Option<i64>,
 }
 
+impl Configuration {
+    /// What is known of it, in one line.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let numbers = [
+            ("prompt", self.prompt),
+            ("generated", self.generated),
+            ("depth", self.depth),
+            ("batch", self.batch),
+        ];
+        let numbers = numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?)));
+        let names = [&self.machine, &self.backend, &self.engine, &self.model, &self.quant, &self.timed];
+        names
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .chain(numbers)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
 /// A rate on a trend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// Record that it comes from.
     pub sequence: i64,

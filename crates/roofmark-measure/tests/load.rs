@@ -3,9 +3,9 @@
 //! Limits on time are wide here, because the gate runs on busy machines; `cargo test -- --ignored
 //! truth` holds the real ones on a quiet one.
 
-use roofmark_facts::load_record::{
-    Api, Arrival, LoadCell, RequestRecord, ServerEngine, ServerFacts, TokenSource, Trouble,
-};
+mod server;
+
+use roofmark_facts::load_record::{Arrival, LoadCell, RequestRecord, TokenSource, Trouble};
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
@@ -154,41 +154,14 @@ fn usage_text(shown: bool, tokens: u32) -> String {
     }
 }
 
-fn server() -> ServerFacts {
-    ServerFacts {
-        engine: ServerEngine::OpenAi,
-        recognised_by: "the test".into(),
-        version: None,
-        model: "m".into(),
-        context: None,
-        slots: None,
-        api: Api::Chat,
-        tls: false,
-        loopback: true,
-    }
-}
-
 fn run(target: &Target, arrival: Arrival, requests: u32, output: u32) -> LoadCell {
-    let plan = Plan {
-        arrival,
-        requests,
-        duration: None,
-        input: Lengths::Fixed(64),
-        output: Lengths::Fixed(output),
-        trace: Vec::new(),
-        seed: 1,
-        ignore_eos: true,
-        shared_prefix: false,
-        ratio: Ratio::default(),
-        turns: 1,
-        think: Duration::ZERO,
-    };
+    let plan = Plan { ratio: Ratio::default(), ..server::plan(arrival, requests, output) };
     let timeouts = Timeouts {
         connect: Duration::from_secs(5),
         idle: Duration::from_millis(400),
         total: Duration::from_secs(20),
     };
-    run_cell(target, &server(), &plan, timeouts, &Watch::default()).expect("a cell")
+    run_cell(target, &server::facts(), &plan, timeouts, &Watch::default()).expect("a cell")
 }
 
 fn closed(concurrency: u32) -> Arrival {
@@ -297,7 +270,7 @@ fn a_stop_keeps_what_was_measured() {
     };
     let watch = Watch::default();
     let cell = std::thread::scope(|scope| {
-        let cell = scope.spawn(|| run_cell(&target, &server(), &plan, Timeouts::default(), &watch));
+        let cell = scope.spawn(|| run_cell(&target, &server::facts(), &plan, Timeouts::default(), &watch));
         while watch.read().ended < 3 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -349,7 +322,8 @@ fn a_conversation_sends_its_history_and_waits_for_its_user() {
     let (target, _) = serve(Script { chunks: 4, gap: Duration::from_millis(1), ..Script::default() });
     let think = Duration::from_millis(30);
     let plan = talk(2, 12, 3, think);
-    let cell = run_cell(&target, &server(), &plan, Timeouts::default(), &Watch::default()).expect("a cell");
+    let cell =
+        run_cell(&target, &server::facts(), &plan, Timeouts::default(), &Watch::default()).expect("a cell");
     assert!(cell.requests.iter().all(RequestRecord::succeeded) && cell.requests.len() == 12);
     for number in 1..=4 {
         let turns: Vec<&RequestRecord> = cell

@@ -35,24 +35,26 @@ pub fn values(query: &Pairs, name: &str) -> Vec<String> {
     split.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
+/// Parameters of a list.
+pub const KNOWN: &[&str] = &[
+    "kind",
+    "machine",
+    "backend",
+    "engine",
+    "engine_version",
+    "model",
+    "quant",
+    "origin",
+    "since",
+    "until",
+    "withdrawn",
+    "sort",
+    "limit",
+    "skip",
+];
+
 /// Reads a query string; parameters that are not known are refused.
 pub fn listing(query: &Pairs) -> Result<Listing, Refused> {
-    const KNOWN: [&str; 14] = [
-        "kind",
-        "machine",
-        "backend",
-        "engine",
-        "engine_version",
-        "model",
-        "quant",
-        "origin",
-        "since",
-        "until",
-        "withdrawn",
-        "sort",
-        "limit",
-        "skip",
-    ];
     if let Some((name, _)) = query.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
         return Err(Refused::bad(format!(
             "there is no parameter `{}`; known: {}",

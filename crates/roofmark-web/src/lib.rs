@@ -23,7 +23,5 @@ mod table;
 pub use file::{Piece, report};
 pub use lab::{Accepted, SUBMIT_PATH};
 pub use live::{FOLDER as LIVE_FOLDER, Progress};
-pub use program::{
-    ChangePoint, Compared, ComparedRow, Operation, Pairs, Parameter, Program, Refused, Trend, TrendPoint,
-};
+pub use program::{ChangePoint, Compared, ComparedRow, Operation, Pairs, Parameter, Program, Refused, Trend};
 pub use serve::{Bound, Error, Options, Tls, serve};

@@ -1,5 +1,6 @@
 //! The description of the JSON interface (OpenAPI 3.1): made from the options of the commands themselves.
 
+use crate::filter::KNOWN;
 use crate::lab::SUBMIT_PATH;
 use crate::program::{Operation, Parameter};
 use crate::serve::Site;
@@ -51,27 +52,10 @@ pub fn describe(tool: &str, operations: &[Operation]) -> Value {
 /// Path, method, meaning, parameters, type of the body.
 type Fixed = (&'static str, &'static str, &'static str, &'static [&'static str], &'static str);
 
-const FILTER: &[&str] = &[
-    "kind",
-    "machine",
-    "backend",
-    "engine",
-    "engine_version",
-    "model",
-    "quant",
-    "origin",
-    "since",
-    "until",
-    "withdrawn",
-    "sort",
-    "limit",
-    "skip",
-];
-
 /// Routes that are no command's options.
 pub const FIXED: &[Fixed] = &[
     ("/api/check", "post", "Say whether the rates that a text claims are possible.", &[], "text/plain"),
-    ("/api/results", "get", "List records of the ledger, newest first.", FILTER, ""),
+    ("/api/results", "get", "List records of the ledger, newest first.", KNOWN, ""),
     (
         "/api/results/{record}",
         "get",

@@ -10,6 +10,7 @@ use roofmark_facts::claim::Checked;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::units::TokensPerSecond;
 use roofmark_ledger::key::{KnownKeys, PublicKey};
+use roofmark_ledger::query::Point;
 use roofmark_ledger::record::Record;
 use roofmark_ledger::{Error as LedgerError, Ledger};
 use roofmark_report::cost::Costed;
@@ -126,26 +127,9 @@ pub struct Trend {
     /// What is equal for all points.
     pub configuration: String,
     /// Rates by date.
-    pub points: Vec<TrendPoint>,
+    pub points: Vec<Point>,
     /// Where the rates moved.
     pub changes: Vec<ChangePoint>,
-}
-
-/// A rate on a trend.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TrendPoint {
-    /// Place of its record in the ledger.
-    pub sequence: i64,
-    /// When it was measured.
-    pub date: String,
-    /// Version of the engine.
-    pub version: String,
-    /// The rate.
-    pub rate: TokensPerSecond,
-    /// Ends of its 95 % interval.
-    pub bounds: Option<(TokensPerSecond, TokensPerSecond)>,
-    /// Not fit for comparisons.
-    pub void: bool,
 }
 
 /// A move of the rates.

@@ -17,6 +17,7 @@ mod own;
 mod ownership;
 mod pick;
 mod saved;
+mod stop;
 mod synth_file;
 
 use clap::Parser;

@@ -10,7 +10,6 @@ use axum::response::Response;
 use maud::{Markup, html};
 use roofmark_facts::units::significant;
 use roofmark_ledger::key::PublicKey;
-use roofmark_ledger::query::Reproduction;
 use std::sync::Arc;
 
 /// `GET /lab`.
@@ -43,7 +42,7 @@ fn result(site: &Site) -> Result<Markup, Refused> {
         let ground = Ground::plain("measured", format!("signed by {signer}"));
         let rate = |rate: f64| Cell::number(significant(rate, 3)).value(rate).from(ground.clone());
         table.row(vec![
-            Cell::text(name_of(one)),
+            Cell::text(one.configuration.title()),
             Cell::text(&signer),
             rate(one.mean.get()),
             rate(one.low.get()),
@@ -59,24 +58,4 @@ fn result(site: &Site) -> Result<Markup, Refused> {
             @if site.lab { "This page takes it from keys that it knows." } @else { "This page takes none: it was started without " code { "--lab" } "." } }
         (as_json("/api/reproductions"))
     })
-}
-
-fn name_of(one: &Reproduction) -> String {
-    let configuration = &one.configuration;
-    let names = [
-        &configuration.machine,
-        &configuration.backend,
-        &configuration.engine,
-        &configuration.model,
-        &configuration.quant,
-        &configuration.timed,
-    ];
-    let numbers = [
-        ("prompt", configuration.prompt),
-        ("generated", configuration.generated),
-        ("depth", configuration.depth),
-        ("batch", configuration.batch),
-    ];
-    let numbers = numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?)));
-    names.into_iter().filter(|text| !text.is_empty()).cloned().chain(numbers).collect::<Vec<_>>().join(" ")
 }

@@ -3,7 +3,7 @@
 use super::{Pairs, View, as_json, asked, input, query_string, show};
 use crate::chart::{Axis, Chart, Look, Point, Scale, Series, seconds};
 use crate::filter::value;
-use crate::program::{Refused, Trend, TrendPoint};
+use crate::program::{Refused, Trend};
 use crate::serve::Site;
 use crate::table::{Cell, Ground, Table};
 use axum::extract::{Query, State};
@@ -60,7 +60,7 @@ fn result(site: &Site, query: &crate::Pairs) -> Result<Markup, Refused> {
 }
 
 fn chart(at: usize, trend: &Trend) -> Chart {
-    let point = |point: &TrendPoint| {
+    let point = |point: &roofmark_ledger::query::Point| {
         Some(Point {
             x: seconds(&point.date)?,
             y: point.rate.get(),

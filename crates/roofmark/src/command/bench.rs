@@ -20,7 +20,6 @@ use roofmark_measure::state;
 use roofmark_report::bench as report;
 use roofmark_verdict::rows::rows;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -119,6 +118,9 @@ pub enum Format {
     Md,
 }
 
+/// What the first Ctrl-C says.
+const STOPPING: &str = "stopping after this sample (press again to stop now)";
+
 /// Measures and prints.
 pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     if args.load.endpoint.is_some() {
@@ -132,7 +134,7 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
     let request = request::resolve(args, &host)?;
     // What cannot fit is said before anything is waited for.
     request.parts(&request.means(&host, NOMINAL))?;
-    let stop = stop_flag()?;
+    let stop = crate::stop::flag(STOPPING)?;
     let mut progress = Progress::new(crate::ledger::folder().ok().as_deref());
     let date = crate::day::now();
     progress.note(&roofmark_web::Progress::Started {
@@ -174,27 +176,13 @@ pub fn run(args: &BenchArgs, json: bool, place: &crate::ledger::Place) -> Result
 
 fn subject(request: &Request, host: Host, roofs: Roofs) -> Subject {
     Subject {
-        tool: concat!("roofmark ", env!("CARGO_PKG_VERSION")).into(),
+        tool: crate::ledger::TOOL.into(),
         date: crate::day::now(),
         host,
         model: ModelFacts { profile: request.whole.clone(), origin: request.weights.origin() },
         roofs: Some(roofs),
         rest: roofmark_measure::bench::Rest::default(),
     }
-}
-
-/// Set by the first Ctrl-C, which lets the sample in hand end; the second one ends the program.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted.code());
-        }
-        eprintln!("\nstopping after this sample (press again to stop now)");
-    })
-    .context("failed to listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 fn print(run: &Run, args: &BenchArgs, json: bool) -> Result<()> {

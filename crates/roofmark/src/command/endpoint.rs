@@ -23,7 +23,6 @@ use roofmark_measure::load::{before, recognise, trace};
 use roofmark_verdict::load;
 use roofmark_verdict::sustain::Claim;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -176,7 +175,7 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
     let api = args.completions.then_some(Api::Completions);
     let server = recognise::recognise(&target, args.engine, args.served_model.as_deref(), api)?;
     let ratio = recognise::ratio(&target, &server, args.seed)?;
-    let stop = stop_flag()?;
+    let stop = crate::stop::flag("stopping; what was measured is kept (press again to end now)")?;
     let timeouts = Timeouts {
         idle: Duration::from_secs(args.idle_timeout),
         total: Duration::from_secs(args.timeout),
@@ -202,20 +201,6 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
         sweep(run, args, &plans, &stop, &cell)?
     };
     finish(run, args, json, stop.load(Ordering::Relaxed), place)
-}
-
-/// Set by the first Ctrl-C, which ends the cell and keeps its requests; the second one ends the program.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted.code());
-        }
-        eprintln!("\nstopping; what was measured is kept (press again to end now)");
-    })
-    .context("failed to listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// Runs the cells one after the other and keeps each as it is finished.

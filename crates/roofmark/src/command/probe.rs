@@ -2,14 +2,13 @@
 
 use crate::exit::Exit;
 use crate::saved;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use roofmark_measure::probe::{Event, Helpers, Options, Subject, run as measure};
 use roofmark_measure::state;
 use roofmark_report::probe as report;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Arguments of `probe`.
@@ -30,7 +29,7 @@ pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result
     let options =
         Options { root, threads: args.threads.unwrap_or(host.cpus), row: Duration::from_millis(800) };
     let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
-    let stop = stop_flag()?;
+    let stop = crate::stop::flag("stopping; what was measured is kept (press again to stop now)")?;
     let record = measure(subject, options, helpers(), &mut show, &stop);
     if json {
         super::print(&serde_json::to_string_pretty(&record)?)?;
@@ -70,18 +69,4 @@ fn show(event: Event) {
         Event::Began { part, done, planned } => eprintln!("{}/{planned} {part}", done + 1),
         Event::Failed { part, reason } => eprintln!("{part}: failed to {reason}"),
     }
-}
-
-/// Set by the first Ctrl-C, which lets the row in hand end; the second one ends the program.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted.code());
-        }
-        eprintln!("\nstopping; what was measured is kept (press again to stop now)");
-    })
-    .context("failed to listen for Ctrl-C")?;
-    Ok(stop)
 }

@@ -50,7 +50,7 @@ pub fn run(args: &BenchArgs, json: bool) -> Result<Exit> {
         );
     };
     let program = find(args.server_binary.as_deref())?;
-    let stop = super::stop_flag()?;
+    let stop = crate::stop::flag(super::STOPPING)?;
     let (prompt, output) = (
         args.prefill.first().copied().unwrap_or(TOKENS.0).max(16),
         args.decode.first().copied().unwrap_or(TOKENS.1).max(8),

@@ -13,7 +13,7 @@ use roofmark_ledger::summary::clean;
 use roofmark_ledger::{Ledger, export};
 use roofmark_report::lines::{labelled, table};
 use roofmark_verdict::stats::{Change, change, change_points, median, ratio_interval};
-use roofmark_web::{ChangePoint, Compared, ComparedRow, Trend, TrendPoint};
+use roofmark_web::{ChangePoint, Compared, ComparedRow, Trend};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -181,16 +181,7 @@ fn one_trend(ledger: &mut Ledger, configuration: &Configuration) -> Result<Trend
         }
     };
     let changes = change_points(&rates, MATTERS, SEED).into_iter().map(change).collect();
-    let point = |point: &roofmark_ledger::query::Point| TrendPoint {
-        sequence: point.sequence,
-        date: point.date.clone(),
-        version: point.version.clone(),
-        rate: point.rate,
-        bounds: point.bounds,
-        void: point.void,
-    };
-    let points = points.iter().map(point).collect();
-    Ok(Trend { configuration: name(configuration), points, changes })
+    Ok(Trend { configuration: configuration.title(), points, changes })
 }
 
 fn lines(trend: &Trend) -> String {
@@ -215,23 +206,4 @@ fn lines(trend: &Trend) -> String {
         text += "  no change point\n";
     }
     text
-}
-
-fn name(configuration: &Configuration) -> String {
-    let numbers = [
-        ("prompt", configuration.prompt),
-        ("generated", configuration.generated),
-        ("depth", configuration.depth),
-        ("batch", configuration.batch),
-    ];
-    let numbers = numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?)));
-    let names = [
-        &configuration.machine,
-        &configuration.backend,
-        &configuration.engine,
-        &configuration.model,
-        &configuration.quant,
-        &configuration.timed,
-    ];
-    names.into_iter().filter(|text| !text.is_empty()).cloned().chain(numbers).collect::<Vec<_>>().join(" ")
 }
