@@ -156,9 +156,13 @@ impl Server {
         if connection.sent == 1 {
             connection.truth.first = at;
         }
+        // The truth is told before the client can have seen the end, so that whoever saw it finds the truth.
+        if last {
+            self.ended.send((connection.number, connection.truth)).ok()?;
+        }
         let _ = connection.stream.write_all(&bytes);
         if last {
-            return self.ended.send((connection.number, connection.truth)).ok();
+            return Some(());
         }
         let next = connection.truth.received + self.table.first + self.table.gap * connection.sent;
         self.due.push(Reverse((next, index)));
