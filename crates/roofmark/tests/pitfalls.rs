@@ -12,7 +12,7 @@ use roofmark_facts::load_record::{
 use roofmark_facts::units::{RequestsPerSecond, Seconds};
 use roofmark_verdict::load::row;
 use server::{HEAD, close, closed, content, end, event, facts, plan, run, send, serve, usage};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 fn settings() -> LoadSettings {
@@ -59,23 +59,27 @@ fn quantile(mut values: Vec<f64>, p: f64) -> f64 {
 
 #[test]
 fn pitfall_01_coordinated_omission() {
-    // The server stands still from 0.3 s to 0.8 s. Of 200 requests at 100/s, 50 are due in that time.
-    let begun = Instant::now();
-    let (from, to) = (Duration::from_millis(300), Duration::from_millis(800));
+    // The server stands still from 0.3 s to 1.3 s. Of 300 requests at 100/s, 100 are due in that time.
+    let begun = OnceLock::new();
+    let (from, to) = (Duration::from_millis(300), Duration::from_millis(1300));
     let target = serve(move |_, stream| {
-        if (from..to).contains(&begun.elapsed()) {
-            std::thread::sleep(to.saturating_sub(begun.elapsed()));
+        let since = begun.get_or_init(Instant::now).elapsed();
+        if (from..to).contains(&since) {
+            std::thread::sleep(to - since);
         }
         send(stream, &(HEAD.to_owned() + &content("a") + &end("length", &usage(64, 1))))?;
         close()
     });
-    let open = run(&target, &plan(Arrival::Constant { rate: RequestsPerSecond(100.0) }, 200, 1));
+    let open = run(&target, &plan(Arrival::Constant { rate: RequestsPerSecond(100.0) }, 300, 1));
     let ttft = |request: &RequestRecord| request.ttft().expect("a token").get();
     let p90 = quantile(open.requests.iter().map(ttft).collect(), 0.9);
-    assert!((0.2..0.5).contains(&p90), "{p90}");
-    // A client that waits for its answers sends one request into the freeze: all the others are fast.
-    let waiting: Vec<f64> = open.requests.iter().map(ttft).filter(|ttft| *ttft < 0.05).chain([0.5]).collect();
-    assert!(quantile(waiting, 0.9) < 0.1, "the naive 90th percentile");
+    // 30 requests lie beyond it, so it is 0.7 s; a busy machine makes it longer.
+    assert!((0.5..7.0).contains(&p90), "{p90}");
+    // A client that waits for its answers sends one request into the freeze, and 200 outside.
+    let mut fast: Vec<f64> = open.requests.iter().map(ttft).collect();
+    fast.sort_by(f64::total_cmp);
+    let naive = quantile([&fast[..200], &fast[299..]].concat(), 0.9);
+    assert!(naive < 0.5 * p90, "the naive 90th percentile is {naive}");
     // A client that is itself late says so.
     let mut late = open;
     late.requests.iter_mut().for_each(|request| request.sent = request.sent + Seconds(0.02));
@@ -109,13 +113,13 @@ fn pitfall_03_what_is_no_first_token() {
     let target = serve(|_, stream| {
         let role = event(r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#);
         send(stream, &(HEAD.to_owned() + ": waiting\n\n" + &role + &content("")))?;
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(400));
         send(stream, &(content("a") + &end("length", &usage(64, 1))))?;
         close()
     });
     for request in run(&target, &plan(closed(1), 3, 1)).requests {
-        assert!(request.ttfb().expect("a byte").get() < 0.04, "the naive first token");
-        assert!(request.ttft().expect("a token").get() >= 0.06);
+        assert!(request.ttfb().expect("a byte").get() < 0.36, "the naive first token");
+        assert!(request.ttft().expect("a token").get() >= 0.4);
     }
 }
 
@@ -124,13 +128,13 @@ fn pitfall_04_reasoning() {
     let target = serve(|_, stream| {
         send(stream, HEAD)?;
         send(stream, &event(r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#))?;
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(400));
         send(stream, &(content("a") + &end("stop", &usage(64, 2))))?;
         close()
     });
     for request in run(&target, &plan(closed(1), 3, 2)).requests {
         let naive = request.ttfa().expect("an answer").get();
-        assert!(naive >= 0.06 && request.ttft().expect("a token").get() < 0.04);
+        assert!(naive >= 0.4 && request.ttft().expect("a token").get() < 0.36);
     }
     // Reasoning that is counted but not shown: a gap between chunks is no gap between tokens.
     let counts =
