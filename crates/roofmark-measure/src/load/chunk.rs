@@ -29,6 +29,44 @@ pub struct Chunk<'a> {
     pub done: bool,
 }
 
+/// The last event that held text and nothing else that matters. Most servers write the next one in the same bytes but
+/// for its text, so it need not be read again.
+#[derive(Debug, Default)]
+pub struct Pattern {
+    /// Up to the quote that begins the text, that included.
+    before: Vec<u8>,
+    /// From the quote that ends the text.
+    after: Vec<u8>,
+}
+
+impl Pattern {
+    /// The text of an event that is the kept one but for its text. What stands around the text decides what the event
+    /// means, and a text without quotes and escapes cannot end early.
+    #[inline]
+    #[must_use]
+    pub fn text<'a>(&self, event: &'a [u8]) -> Option<&'a [u8]> {
+        if self.before.is_empty() {
+            return None;
+        }
+        let text = event.strip_prefix(self.before.as_slice())?.strip_suffix(self.after.as_slice())?;
+        memchr2(b'"', b'\\', text).is_none().then_some(text)
+    }
+
+    /// Keeps what stands around the text of `event`, where `chunk` has nothing but text.
+    pub fn keep(&mut self, event: &[u8], chunk: &Chunk<'_>) {
+        let text = chunk.content;
+        if text.is_empty() || *chunk != (Chunk { content: text, ..Chunk::default() }) {
+            return;
+        }
+        let from = (text.as_ptr() as usize).wrapping_sub(event.as_ptr() as usize);
+        let (Some(before), Some(after)) = (event.get(..from), event.get(from + text.len()..)) else { return };
+        self.before.clear();
+        self.before.extend_from_slice(before);
+        self.after.clear();
+        self.after.extend_from_slice(after);
+    }
+}
+
 /// An event that is not one JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJson;
@@ -385,6 +423,27 @@ mod tests {
             let quoted = [b"\"", chunk.content, b"\""].concat();
             prop_assert_eq!(serde_json::from_slice::<String>(&quoted).unwrap(), content);
             prop_assert_eq!(chunk.listed, Some(count));
+        }
+
+        #[test]
+        fn a_pattern_reads_what_a_scan_reads(
+            events in prop::collection::vec(("[a-z\"\\\\é]{0,6}", 0_u32..6), 1..12),
+        ) {
+            let mut pattern = Pattern::default();
+            for (text, kind) in events {
+                let text = serde_json::to_string(&text).unwrap();
+                let event = match kind {
+                    0 => format!(r#"{{"choices":[{{"delta":{{"content":{text}}},"finish_reason":"stop"}}]}}"#),
+                    1 => format!(r#"{{"choices":[{{"delta":{{"reasoning":{text}}}}}]}}"#),
+                    2 => format!(r#"{{"choices":[{{"delta":{{"content":{text}}}}}],"usage":{{"completion_tokens":3}}}}"#),
+                    _ => format!(r#"{{"choices":[{{"delta":{{"content":{text}}},"finish_reason":null}}]}}"#),
+                };
+                let scanned = scan(event.as_bytes()).unwrap();
+                if let Some(text) = pattern.text(event.as_bytes()) {
+                    prop_assert_eq!(&Chunk { content: text, ..Chunk::default() }, &scanned);
+                }
+                pattern.keep(event.as_bytes(), &scanned);
+            }
         }
 
         #[test]

@@ -3,7 +3,7 @@
 //! Does no I/O. Each read of the socket is time-stamped before it comes here, and all events that it
 //! completes carry that time.
 
-use super::chunk::{Chunk, scan};
+use super::chunk::{Chunk, Pattern, scan};
 use super::http::{Body, BodyEnd, Head, head};
 use super::limits::{BODY_CAP, HEAD_CAP, STREAM_CAP, TOKEN_CAP};
 use super::sse::{Framer, Framing};
@@ -71,6 +71,7 @@ struct Stream {
     remarks: Vec<Trouble>,
     error: Option<String>,
     text: Option<Vec<u8>>,
+    pattern: Pattern,
 }
 
 impl Exchange {
@@ -287,6 +288,12 @@ impl Stream {
     #[inline]
     fn event(&mut self, event: &[u8], at: Nanos, progress: &mut Nanos) -> Result<(), Trouble> {
         *progress = at;
+        if let Some(content) = self.pattern.text(event) {
+            if std::str::from_utf8(content).is_err() {
+                self.remark(Trouble::InvalidUtf8);
+            }
+            return self.take(&Chunk { content, ..Chunk::default() }, event, at);
+        }
         if event.trim_ascii() == b"[DONE]" {
             self.end_mark = true;
             return Ok(());
@@ -302,6 +309,7 @@ impl Stream {
             self.error = Some(error_text(error));
             return Err(Trouble::ErrorInStream);
         }
+        self.pattern.keep(event, &chunk);
         self.take(&chunk, event, at)
     }
 

@@ -159,9 +159,14 @@ impl Body {
                     data(rest)?;
                     rest = b"";
                 }
-                _ => {
-                    self.state = self.after_byte(rest[0])?;
-                    rest = &rest[1..];
+                state => {
+                    let whole = size_line(state, rest);
+                    let (state, length) = match whole {
+                        Some((size, length)) => (BodyState::Data(size), length),
+                        None => (self.after_byte(rest[0])?, 1),
+                    };
+                    self.state = state;
+                    rest = &rest[length..];
                 }
             }
         }
@@ -203,6 +208,23 @@ impl Body {
             _ => return Err(Trouble::BadHttp),
         })
     }
+}
+
+/// The size of the next chunk and the length of what says it, where that lies whole in `bytes` and in its plain form.
+fn size_line(state: BodyState, bytes: &[u8]) -> Option<(u64, usize)> {
+    let line = match state {
+        BodyState::DataEnd => bytes.strip_prefix(b"\r\n")?,
+        BodyState::Size { value: 0, digits: 0 } => bytes,
+        _ => return None,
+    };
+    let digits = line.iter().take(16).position(|byte| *byte == b'\r')?;
+    if line.get(digits + 1) != Some(&b'\n') || digits == 0 {
+        return None;
+    }
+    let size = line[..digits].iter().try_fold(0_u64, |size, byte| {
+        (*byte as char).to_digit(16).map(|digit| size << 4 | u64::from(digit))
+    })?;
+    (size > 0).then_some((size, bytes.len() - line.len() + digits + 2))
 }
 
 #[cfg(test)]
