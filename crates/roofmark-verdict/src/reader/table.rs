@@ -26,6 +26,10 @@ pub(super) fn models(text: &str, rows: &[Row], lexicon: &Lexicon) -> Vec<(usize,
 
 /// Claims of the table `rows` under `carry`, which is left with what a table of labels and values says.
 pub(super) fn claims(whole: &Whole<'_>, rows: &[Row], carry: &mut Frame, decimal: Decimal) -> Vec<Claim> {
+    // Lines of rules alone make a table without a row.
+    if rows.is_empty() {
+        return Vec::new();
+    }
     let table = Table { whole, decimal, rows };
     if table.is_labels() {
         return table.label_claims(carry);
