@@ -1,6 +1,7 @@
 //! The page over real HTTP: every view on an empty ledger, the interface, and what must be refused.
 
 mod browser;
+mod chromium;
 mod load;
 mod page;
 
