@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
@@ -21,6 +21,8 @@ const MOST_EACH: usize = 256;
 const READING: Duration = Duration::from_secs(30);
 /// Time for the first byte where TLS is spoken.
 const GREETING: Duration = Duration::from_secs(10);
+/// Time to tell a client that it is not let in.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// First byte of TLS: a handshake record.
 const HANDSHAKE: u8 = 22;
 
@@ -100,9 +102,13 @@ async fn turn_away(mut stream: TcpStream, status: u16, reason: &str) -> Error {
     );
     let saying = async {
         stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await
+        stream.shutdown().await?;
+        // To close with something unread would take the answer back.
+        let mut unread = [0; 4096];
+        while stream.read(&mut unread).await? > 0 {}
+        Result::Ok(())
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), saying).await;
+    let _ = tokio::time::timeout(FAREWELL, saying).await;
     Error::new(ErrorKind::ConnectionRefused, reason)
 }
 
@@ -124,7 +130,11 @@ pub struct Guest {
 }
 
 impl AsyncRead for Guest {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
         self.stream.as_mut().poll_read(context, into)
     }
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use roofmark_facts::evidence::measurements;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::records::{Row, Run};
-use roofmark_ledger::{Kind, Ledger};
 use roofmark_ledger::query::{Filter, Sort};
 use roofmark_ledger::record::Entry;
+use roofmark_ledger::{Kind, Ledger};
 use roofmark_measure::state;
 use roofmark_theory::own::{OwnRow, evidence};
 use roofmark_theory::predict::Predictor;
@@ -40,10 +40,7 @@ pub fn predictor(place: &Place, machine: &'static Machine) -> Result<&'static Pr
 }
 
 /// The same for several machines, with one look at the ledger.
-pub fn predictors(
-    place: &Place,
-    machines: &[&'static Machine],
-) -> Result<Vec<&'static Predictor<'static>>> {
+pub fn predictors(place: &Place, machines: &[&'static Machine]) -> Result<Vec<&'static Predictor<'static>>> {
     let mut ledger = open_existing(place).unwrap_or_else(|error| {
         warn(&error);
         None
@@ -87,10 +84,7 @@ fn predictor_of(ledger: &mut Ledger, machine: &'static Machine) -> Result<&'stat
     Ok(predictor)
 }
 
-fn with_rows(
-    machine: &'static Machine,
-    rows: Vec<OwnRow<'static>>,
-) -> Result<&'static Predictor<'static>> {
+fn with_rows(machine: &'static Machine, rows: Vec<OwnRow<'static>>) -> Result<&'static Predictor<'static>> {
     if rows.is_empty() {
         return Ok(Predictor::builtin());
     }

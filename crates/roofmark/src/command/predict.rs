@@ -125,7 +125,11 @@ pub fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
     }
     let predictors = own::predictors(place, &machines)?;
     let pairs = predictors.into_iter().zip(asks);
-    pairs.flat_map(|(predictor, asks)| asks.into_iter().map(move |(ask, subject)| case(predictor, &ask, &subject))).collect()
+    pairs
+        .flat_map(|(predictor, asks)| {
+            asks.into_iter().map(move |(ask, subject)| case(predictor, &ask, &subject))
+        })
+        .collect()
 }
 
 fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Result<Case> {

@@ -114,7 +114,16 @@ impl Browser {
         let session = session.unwrap_or_else(|error| panic!("chromium does not start: {error}"));
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../browser");
         std::fs::create_dir_all(&pictures).unwrap();
-        Some(Self { driver, session, pictures })
+        let browser = Self { driver, session, pictures };
+        browser.resize(width, 900);
+        Some(browser)
+    }
+
+    /// A page of this size: windows have a least width, which telephones fall below.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
+        self.call("POST", "/goog/cdp/execute", &command);
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
