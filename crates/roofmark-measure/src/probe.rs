@@ -5,8 +5,10 @@
 
 mod arithmetic;
 mod cache;
+mod gemm;
 mod memory;
 mod nodes;
+pub mod pieces;
 mod threads;
 
 use crate::engine::{Engine, EngineError, ProductCell};
@@ -256,6 +258,7 @@ fn arithmetics(work: &mut Work<'_>) -> Result<(), String> {
     for threads in [1, work.options.threads] {
         if !stopped(work.stop) {
             work.record.arithmetic.extend(arithmetic::peaks(threads, work.options.row / 2));
+            work.record.arithmetic.extend(gemm::products(threads, work.options.row / 2));
         }
     }
     Ok(())
