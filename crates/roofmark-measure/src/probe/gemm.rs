@@ -20,7 +20,7 @@ const COLUMNS: usize = 4096;
 /// Words over which a panel is summed at once: a panel of activations stays in the first cache.
 const BLOCK: usize = 512;
 /// Words of activations that stay in the second cache.
-const SECOND: usize = 96 << 10;
+const SECOND: usize = 160 << 10;
 /// Panels of weights that a thread has at least.
 const FEWEST: usize = 4;
 
