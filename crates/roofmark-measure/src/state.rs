@@ -4,6 +4,8 @@
 //! what a standard tool or the environment says; they have not been tested on the real machines.
 //! What cannot be read is `None`, never zero.
 
+#[cfg(test)]
+mod fixtures;
 mod linux;
 mod power;
 pub mod trace;

@@ -2,7 +2,7 @@
 
 use crate::lines::{labelled, table};
 use roofmark_facts::probe_record::{
-    Arithmetic, CurvePoint, GpuKind, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
+    Arithmetic, CurvePoint, Form, GpuKind, Number, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
 };
 use roofmark_facts::units::{Bytes, FlopPerSecond, significant};
 
@@ -95,7 +95,10 @@ fn arithmetic(record: &ProbeRecord) -> String {
     let row = |row: &Arithmetic| {
         let untested = if row.untested { ", untested" } else { "" };
         [
-            row.number.name().to_owned(),
+            match row.form {
+                Form::Peak => row.number.name().to_owned(),
+                Form::Gemm => format!("{} GEMM", if row.number == Number::F32 { "f32" } else { row.number.name() }),
+            },
             row.threads.to_string(),
             significant(row.best.tera(), 3),
             significant(row.median.tera(), 3),

@@ -277,3 +277,7 @@ pub(super) fn power(
     mean(&watts)
         .map_or(Reading::Unavailable(Why::Absent), |mean| Reading::Value(Watts(mean * watts.len() as f64)))
 }
+
+#[cfg(test)]
+#[path = "power_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::saved;
 use anyhow::Result;
 use clap::Args;
-use roofmark_measure::probe::{Event, Helpers, Options, Subject, run as measure};
+use roofmark_measure::probe::{Event, Helpers, Options, PARTS, Subject, run as measure};
 use roofmark_measure::state;
 use roofmark_report::probe as report;
 use std::path::Path;
@@ -20,14 +20,18 @@ pub struct ProbeArgs {
     /// Add this machine to your own catalog under a name.
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
+    /// Only these parts; what was kept of the last whole probe then stays.
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', conflicts_with = "save",
+        value_parser = clap::builder::PossibleValuesParser::new(PARTS.map(|part| part.key)))]
+    pub only: Vec<String>,
 }
 
 /// Probes and prints.
 pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
     let root = Path::new("/");
     let host = state::host(root);
-    let options =
-        Options { root, threads: args.threads.unwrap_or(host.cpus), row: Duration::from_millis(800) };
+    let threads = args.threads.unwrap_or(host.cpus);
+    let options = Options { root, threads, row: Duration::from_millis(800), only: &args.only };
     let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
     let stop = crate::stop::flag("stopping; what was measured is kept (press again to stop now)")?;
     let record = measure(subject, options, helpers(), &mut show, &stop);
@@ -36,9 +40,11 @@ pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result
     } else {
         super::print(&report::screen(&record))?;
     }
-    match saved::keep(&record) {
-        Ok(path) => eprintln!("kept in {}", path.display()),
-        Err(error) => eprintln!("warning: {error:#}"),
+    if args.only.is_empty() {
+        match saved::keep(&record) {
+            Ok(path) => eprintln!("kept in {}", path.display()),
+            Err(error) => eprintln!("warning: {error:#}"),
+        }
     }
     if let Some(name) = &args.save {
         let path = saved::add_to_catalog(&record, name)?;
