@@ -5,9 +5,7 @@ use roofmark_facts::checkup::{
     Check, Checkup, Diagnosis, EngineDevice, FORMAT, Finding, Outcome, Present, Subject,
 };
 use roofmark_facts::machine::MachineKind;
-use roofmark_facts::probe_record::{
-    GpuKind, GpuRoof, Operation, ProbeDoubt, Reading, StateSample,
-};
+use roofmark_facts::probe_record::{GpuKind, GpuRoof, Operation, ProbeDoubt, Reading, StateSample};
 use roofmark_facts::units::{BytesPerSecond, Hertz};
 
 /// No single channel reaches this: 64 bits at 8,000 million transfers a second.
@@ -93,18 +91,26 @@ fn read_roof(checkup: &Checkup) -> Option<BytesPerSecond> {
 
 fn datasheet(checkup: &Checkup) -> Outcome {
     let Some(machine) = &checkup.machine else {
-        return Outcome::Unavailable("the machine is not known in the catalog; name it with --machine".into());
+        return Outcome::Unavailable(
+            "the machine is not known in the catalog; name it with --machine".into(),
+        );
     };
     let Some(datasheet) = machine.bandwidth.as_ref().and_then(|known| known.bound()) else {
         return Outcome::Unavailable(format!("no datasheet bandwidth of {} is known", machine.slug));
     };
     let Some(probe) = &checkup.probe else { return no_probe() };
     let cpu = probe.read_roof().map(|read| (read, "processor".to_owned()));
-    let gpu = probe.gpus.iter().filter(|gpu| is_hardware(gpu)).filter_map(|gpu| Some((gpu.read?, gpu.name.clone())));
+    let gpu = probe
+        .gpus
+        .iter()
+        .filter(|gpu| is_hardware(gpu))
+        .filter_map(|gpu| Some((gpu.read?, gpu.name.clone())));
     // The processor of a machine with a GPU does not reach what the GPU does: only a GPU's rate can tell.
     let best = match machine.kind {
         MachineKind::Cpu => cpu,
-        MachineKind::Unified | MachineKind::Discrete => gpu.max_by(|left, right| left.0.get().total_cmp(&right.0.get())),
+        MachineKind::Unified | MachineKind::Discrete => {
+            gpu.max_by(|left, right| left.0.get().total_cmp(&right.0.get()))
+        }
     };
     match best {
         None => Outcome::Unavailable("the probe has no rate of what the datasheet is about".into()),
@@ -130,7 +136,8 @@ fn steadiness(checkup: &Checkup) -> Outcome {
         let threads = if row.threads == 1 { "1 thread".into() } else { format!("{} threads", row.threads) };
         (format!("read with {threads}"), row.median / row.best)
     });
-    let kernels = probe.kernels.iter().map(|row| (format!("{} on {}", row.weights, row.device), row.steadiness));
+    let kernels =
+        probe.kernels.iter().map(|row| (format!("{} on {}", row.weights, row.device), row.steadiness));
     let worst = memory.chain(kernels).min_by(|left, right| left.1.total_cmp(&right.1));
     let worst = worst.filter(|(_, steadiness)| *steadiness < STEADY);
     found(worst.map(|(what, steadiness)| Finding::Unsteady { what, steadiness, guest }).into_iter().collect())
@@ -222,7 +229,8 @@ fn throttling(checkup: &Checkup) -> Outcome {
 
 /// GPUs that held their clocks down in a notable share of the samples; `None` where no GPU says.
 fn gpu_throttling(samples: &[StateSample]) -> Option<Vec<Finding>> {
-    let states = || samples.iter().flat_map(|sample| &sample.gpus).filter(|gpu| gpu.throttled.value().is_some());
+    let states =
+        || samples.iter().flat_map(|sample| &sample.gpus).filter(|gpu| gpu.throttled.value().is_some());
     let mut names: Vec<&str> = states().map(|gpu| gpu.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -312,7 +320,9 @@ fn adapters(checkup: &Checkup) -> Outcome {
     if listed.iter().any(is_hardware) {
         return Outcome::Fine;
     }
-    let Some(software) = listed.iter().find(|gpu| gpu.kind == GpuKind::Software) else { return Outcome::Fine };
+    let Some(software) = listed.iter().find(|gpu| gpu.kind == GpuKind::Software) else {
+        return Outcome::Fine;
+    };
     let read = checkup.probe.iter().flat_map(|probe| &probe.gpus).find(|gpu| gpu.name == software.name);
     let read = read.and_then(|gpu| gpu.read);
     found(vec![Finding::SoftwareAdapter { adapter: software.name.clone(), read, hardware }])

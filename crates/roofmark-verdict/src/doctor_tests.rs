@@ -184,8 +184,7 @@ fn a_bandwidth_that_moves_is_found() {
         let row = probe(checkup).memory.rows.iter_mut().find(|row| row.threads == 2).unwrap();
         row.median = row.best * 0.5;
     };
-    let expected =
-        Finding::Unsteady { what: "read with 2 threads".into(), steadiness: 0.5, guest: false };
+    let expected = Finding::Unsteady { what: "read with 2 threads".into(), steadiness: 0.5, guest: false };
     speaks(Subject::Steadiness, sicken, &expected);
 }
 
@@ -258,10 +257,12 @@ fn throttling_is_found() {
     );
     let held = |checkup: &mut Checkup| {
         for sample in &mut probe(checkup).state.during {
-            sample.gpus = vec![GpuState { throttled: Reading::Value(vec!["power cap".into()]), ..silent_gpu() }];
+            sample.gpus =
+                vec![GpuState { throttled: Reading::Value(vec!["power cap".into()]), ..silent_gpu() }];
         }
     };
-    let expected = Finding::GpuThrottled { gpu: "card".into(), reasons: vec!["power cap".into()], share: 1.0 };
+    let expected =
+        Finding::GpuThrottled { gpu: "card".into(), reasons: vec!["power cap".into()], share: 1.0 };
     speaks(Subject::Throttling, held, &expected);
     is_unavailable(Subject::Throttling, |checkup| {
         probe(checkup).state.throttled = Reading::Unavailable(Why::Absent);
@@ -340,7 +341,9 @@ fn hardware_without_a_driver_is_found_by_its_maker() {
     let mut checkup = sound();
     checkup.now.hardware = Reading::Value(vec!["AMD".into()]);
     let Outcome::Found(found) = outcome(&checkup, Subject::Backend) else { panic!("silent") };
-    assert!(matches!(&found[..], [Finding::UnusedGpu { gpu, feature, .. }] if gpu == "AMD" && feature == "vulkan"));
+    assert!(
+        matches!(&found[..], [Finding::UnusedGpu { gpu, feature, .. }] if gpu == "AMD" && feature == "vulkan")
+    );
     checkup.now.hardware = Reading::Value(vec!["a virtual display".into()]);
     assert_eq!(outcome(&checkup, Subject::Backend), Outcome::Fine);
 }
@@ -353,7 +356,8 @@ fn a_lone_software_driver_is_found_and_is_a_remark_without_hardware() {
     let expected = Finding::SoftwareAdapter { adapter: "llvmpipe".into(), read: None, hardware: vec![] };
     speaks(Subject::Adapters, sicken, &expected);
     assert!(expected.is_remark());
-    let with = Finding::SoftwareAdapter { adapter: "llvmpipe".into(), read: None, hardware: vec!["AMD".into()] };
+    let with =
+        Finding::SoftwareAdapter { adapter: "llvmpipe".into(), read: None, hardware: vec!["AMD".into()] };
     assert!(!with.is_remark(), "a driver is missing");
 }
 
