@@ -12,6 +12,7 @@ mod lexicon;
 mod mentions;
 mod numbers;
 mod patterns;
+mod records;
 mod scope;
 mod sentences;
 mod table;

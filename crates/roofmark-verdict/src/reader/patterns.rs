@@ -223,11 +223,11 @@ pattern!(
 );
 pattern!(
     /// Column headers of the number of streams.
-    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
+    STREAMS_LABEL = r"(?i)^(?:(?:max(?:imum)?[ _])?(?:request[ _])?concurren\w*(?:[ _](?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent|streams|seqs|parallel)(?:[ _]requests)?|n[_ ]?seqs?|pl)$"
 );
 pattern!(
     /// Column headers of the context.
-    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tok(?:ens?)?))?|ctx(?:[ _](?:length|size|tok(?:ens?)?))?|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens|length))?|pp|kontext|上下文(?:长度)?)$"
+    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tok(?:ens?)?))?|ctx(?:[ _](?:length|size|tok(?:ens?)?))?|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens?|len(?:gth)?))?|input[ _](?:tokens?|len(?:gth)?)|isl|seq[ _]?len|n_prompt|pp|kontext|上下文(?:长度)?)$"
 );
 pattern!(
     /// A table cell that is one number or range.
@@ -309,6 +309,30 @@ pattern!(
 pattern!(
     /// Column headers of llama-bench's exports: tokens of the prompt, tokens generated.
     BENCH_COLUMN = r"^n_(?:(?P<prompt>prompt)|gen)$"
+);
+pattern!(
+    /// Column headers of a machine's memory.
+    MEMORY_LABEL = r"(?i)^(?:v?ram|gpu[ _]memory|unified[ _]memory|memory|mem|speicher|mémoire)(?:[ _(\[]*g[io]?b?[)\]]?)?$"
+);
+pattern!(
+    /// Column headers of the number of devices.
+    DEVICES_LABEL = r"(?i)^(?:(?:num|n|no\.?|number of|#)?[ _]?(?:gpus|devices|cards|accelerators)(?:[ _](?:count|used))?|(?:num|n)[ _]gpu|(?:gpu|device|card|hardware|machine)[ _]count|tp(?:[ _]size)?|tensor[ _]parallel(?:[ _]size)?|count|qty)$"
+);
+pattern!(
+    /// Column headers of speculative decoding.
+    DRAFT_LABEL = r"(?i)^(?:spec(?:ulat(?:ive|ion))?(?:[ _-]dec(?:oding)?|[ _]model)?|draft(?:[ _](?:model|tokens))?|mtp)$"
+);
+pattern!(
+    /// Column headers of the weights' width.
+    BITS_LABEL = r"(?i)^(?:quant[ _])?bits$"
+);
+pattern!(
+    /// Column headers of a number whose meaning stands elsewhere in the row.
+    VALUE_LABEL = r"(?i)^(?:value|val|mean|avg|average|median|result|measured|wert|p50)$"
+);
+pattern!(
+    /// Column headers of how far rates scatter.
+    SPREAD_LABEL = r"(?i)\b(?:std(?:dev|ev)?|stddev|sd|stdev|variance|error|err|ci|min|p\d\d)\b"
 );
 pattern!(
     /// Memory that belongs to a machine named before.

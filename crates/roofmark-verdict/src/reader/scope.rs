@@ -97,7 +97,7 @@ struct Part {
 }
 
 fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<Part> {
-    if matches!(block.kind, Kind::Table(_)) {
+    if matches!(block.kind, Kind::Table(_) | Kind::Records(_)) {
         return Vec::new();
     }
     let mut parts: Vec<Part> = sentences(text, block.range.clone())
@@ -226,8 +226,13 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         }
     }
     for block in &document.blocks {
-        if let Kind::Table(rows) = &block.kind {
-            models.extend(table::models(text, rows, lexicon));
+        match &block.kind {
+            Kind::Table(rows) => models.extend(table::models(text, rows.iter().flatten(), lexicon)),
+            Kind::Records(records) => {
+                let values = records.iter().flat_map(|record| &record.pairs).map(|(_, value)| value);
+                models.extend(table::models(text, values, lexicon));
+            }
+            _ => {}
         }
     }
     models.sort_unstable();
@@ -359,6 +364,11 @@ impl Scope<'_> {
                 self.carry = frame;
             }
             Kind::Paragraph => {}
+            Kind::Records(records) => {
+                self.end_list();
+                let mut found = table::record_claims(self.whole, records, &self.carry, self.decimal);
+                self.claims.append(&mut found);
+            }
             Kind::Table(rows) => {
                 self.end_list();
                 let mut found = table::claims(self.whole, rows, &mut self.carry, self.decimal);
