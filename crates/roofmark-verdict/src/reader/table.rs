@@ -280,6 +280,10 @@ impl Cells<'_> {
         mentions::find(self.whole.text, range.clone(), self.whole.lexicon, self.decimal)
     }
 
+    fn has_rate(&self, cell: &Range<usize>) -> bool {
+        self.mentions(cell).iter().any(|mention| matches!(mention.what, What::Rate { .. }))
+    }
+
     fn is_number(&self, cell: &Range<usize>) -> bool {
         CELL.is_match(self.cell(cell)) && !self.cell(cell).is_empty()
     }
@@ -287,10 +291,7 @@ impl Cells<'_> {
     fn is_header(&self, rows: &[Row]) -> bool {
         let Some(row) = rows.first() else { return false };
         let numbers = row.iter().filter(|cell| self.is_number(cell)).count();
-        let rates = |cell: &Range<usize>| {
-            self.mentions(cell).iter().any(|mention| matches!(mention.what, What::Rate { .. }))
-        };
-        numbers * 2 < row.len().max(1) && !row.iter().any(rates)
+        numbers * 2 < row.len().max(1) && !row.iter().any(|cell| self.has_rate(cell))
     }
 
     /// Whether a row below the first names columns too: units, phases or quantizations without a number.
@@ -300,7 +301,7 @@ impl Cells<'_> {
             let role = self.column(self.cell(cell)).role;
             role == Role::Rate || QUANT_K.is_match(self.cell(cell)) && self.cell(cell).len() < 12
         };
-        let digits = |cell: &&Range<usize>| self.is_number(cell);
+        let digits = |cell: &&Range<usize>| self.is_number(cell) || self.has_rate(cell);
         full.iter().filter(names).count() >= 2 && !full.iter().any(digits)
     }
 
