@@ -15,6 +15,7 @@ mod patterns;
 mod records;
 mod scope;
 mod sentences;
+mod spelled;
 mod table;
 mod words;
 

@@ -4,6 +4,7 @@ use super::dates::{self, Date};
 use super::lexicon::{Lexicon, Named, is_size};
 use super::numbers::{self, Decimal};
 use super::patterns::*;
+use super::spelled;
 use super::words::{Word, words};
 use regex::Captures;
 use roofmark_facts::claim::Phase;
@@ -86,6 +87,7 @@ pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: 
     if part.bytes().any(|byte| byte.is_ascii_digit()) || !part.is_ascii() {
         found.rates();
     }
+    found.spelled();
     found.quantities();
     found.circumstances();
     found.sizes(&words);
@@ -353,6 +355,10 @@ impl Finder<'_> {
                 self.rate_after(&found, groups);
             }
         }
+        for found in TESTED_RATE.captures_iter(part) {
+            groups += 1;
+            self.tested_rate(&found, groups);
+        }
         for found in ECHO.captures_iter(part) {
             self.echo(&found);
         }
@@ -386,11 +392,15 @@ impl Finder<'_> {
         let place =
             |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
         let (a, unit) = (self.ungrouped(place("a")?), place("unit")?);
+        let seconds = if found.name("minute").is_some() { 60.0 } else { 1.0 };
         let first = self
             .number(&self.part[a.start - self.base..a.end - self.base], found.name("ak").is_some())
-            .filter(|_| self.stands_alone(&a));
-        let second = place("b")
-            .and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
+            .filter(|_| self.stands_alone(&a))
+            .map(|value| value / seconds);
+        let second = place("b").and_then(|b| {
+            let value = self.number(found.name("b")?.as_str(), found.name("bk").is_some())?;
+            Some((value / seconds, b))
+        });
         let Some((second, b)) = second else {
             let low = first?;
             self.list_before(&a, group);
@@ -500,6 +510,40 @@ impl Finder<'_> {
             .unwrap_or(low);
         self.take(range.clone());
         self.push(range, What::Rate { low, high, group });
+        Some(())
+    }
+
+    /// Rates in words.
+    fn spelled(&mut self) {
+        let part = self.part;
+        for (at, found) in SPELLED.captures_iter(part).enumerate() {
+            let (Some(words), Some(unit)) = (found.name("words"), found.name("unit")) else { continue };
+            let range = self.base + words.start()..self.base + unit.end();
+            if let Some(low) = spelled::value(words.as_str()).filter(|low| *low > 0.0)
+                && self.is_free(&range)
+            {
+                self.take(range.clone());
+                self.push(range, What::Rate { low, high: low, group: usize::MAX / 2 + at });
+            }
+        }
+    }
+
+    /// The rate behind a test's name. A short name with a power of two behind it is such a name itself: `pp 512`.
+    fn tested_rate(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + found.name("k").unwrap_or(a).end();
+        let low = self.number(a.as_str(), found.name("k").is_some())?;
+        let length = low >= 16.0 && low.fract() == 0.0 && (low as u64).is_power_of_two();
+        let after = self.after(range.end, 10).trim_start().to_lowercase();
+        let other = ["ms", "s ", "w", "gb", "%", "x", "×", "token", "tok", "+", "/tg", "/pp", "@"];
+        if found.name("short").is_some() && length
+            || other.iter().any(|unit| after.starts_with(unit))
+            || !self.is_free(&range)
+        {
+            return None;
+        }
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high: low, group });
         Some(())
     }
 

@@ -1,13 +1,14 @@
 //! The patterns behind mentions. All are linear-time regular expressions; none backtracks.
 
 use super::numbers::NUMBER;
+use super::spelled;
 use regex::Regex;
 use std::sync::LazyLock;
 
 /// Word boundaries are those of ASCII: Unicode's would keep the fast automaton from any text with a dash or a quotation
 /// mark in it. A word that starts or ends in an accented letter must not lean on one.
 fn compile(pattern: &str) -> Regex {
-    let whole = pattern.replace("NUM", NUMBER).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
+    let whole = pattern.replace("NUM", NUMBER).replace("WORD", spelled::WORD).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
     Regex::new(&whole.replace("\\b", "(?-u:\\b)")).expect("the pattern is valid")
 }
 
@@ -32,7 +33,7 @@ pattern!(
     RATE = concat!(
         r"(?i)(?P<a>(?-u:\b)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?-u:\b)|NUM)(?P<ak>k\b)?\+?(?:-?ish\b|\s+(?:or so|odd)\b)?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
         r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|à|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
-        r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
+        r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT|t/s\b|(?P<minute>tok(?:en)?s?\s*(?:/|per|a|pro|par|por)\s*min(?:ute)?n?\b))"
     )
 );
 pattern!(
@@ -46,6 +47,16 @@ pattern!(
 pattern!(
     /// A rate without its unit, with a remark that only rates have.
     ECHO = r"(?i)(?P<a>NUM)(?:\s*[–-]\s*(?P<b>NUM))?\+?\s*\((?:today|now|currently|single[- ](?:batch|stream|user)|batch(?:ed)?[^)]{0,40}|estimated[^)]{0,30}|expected[^)]{0,30})\)"
+);
+pattern!(
+    /// A rate written in words: "thirty five tokens per second".
+    SPELLED = concat!(
+        r"(?i)\b(?P<words>WORD(?:[ -]+(?:and[ -]+|point[ -]+)?WORD)*)\s+(?:or so\s+)?(?P<unit>UNIT)"
+    )
+);
+pattern!(
+    /// A test of llama.cpp's benchmark, or a phase's short name, with its rate behind it: `pp512 845`, `TG: 88`.
+    TESTED_RATE = r"(?i)\b(?:(?P<name>(?:pp|tg)\s?\d{2,5})(?:\s*[:=≈~]\s*|\s+(?:(?:of|at|is)\s+)?)|(?P<short>pp|tg)(?:\s*[:=≈~]\s*|\s+))[~≈]?(?P<a>NUM)(?P<k>k\b)?"
 );
 pattern!(
     /// Time per token.
