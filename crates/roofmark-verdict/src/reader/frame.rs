@@ -526,6 +526,8 @@ impl Whole<'_> {
             .filter(|&index| seen.size.is_some() && all[index].size == seen.size)
             .collect();
         if let Some(&first) = sized.first() {
+            let meant = self.mentioned(seen.size.as_ref(), at).filter(|index| sized.contains(index));
+            let first = meant.unwrap_or(first);
             return (Some(all[first].slug.clone()), vec![all[first].slug.clone()]);
         }
         if let Some(index) = seen.size.as_ref().and_then(|size| self.mentioned(Some(size), at)) {

@@ -94,6 +94,7 @@ pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: 
     found.mentions.sort_by_key(|mention| (mention.start, std::cmp::Reverse(mention.end)));
     found.compare();
     found.drop_drafts();
+    found.drop_formats();
     found.mentions
 }
 
@@ -283,6 +284,20 @@ impl Finder<'_> {
         self.mentions.retain(|_| !at.next().unwrap_or(false));
     }
 
+    /// MLX beside a width in bits is a format where the sentence names the program that runs it.
+    fn drop_formats(&mut self) {
+        let engine = |mention: &Mention| matches!(mention.what, What::Engine(name) if name != "mlx-lm");
+        let format = |mention: &Mention| matches!(&mention.what, What::Quant(name) if name.starts_with("MLX-"));
+        if self.mentions.iter().any(engine) && self.mentions.iter().any(format) {
+            let part = self.part;
+            let base = self.base;
+            self.mentions.retain(|mention| {
+                mention.what != What::Engine("mlx-lm")
+                    || !part[mention.start - base..mention.end - base].eq_ignore_ascii_case("mlx")
+            });
+        }
+    }
+
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
         let before = self.before(range.start, 28).to_lowercase();
         if let Some(count) = counted_in_chinese(&before) {
@@ -331,8 +346,8 @@ impl Finder<'_> {
     /// Memory written next to the name: `M5 Max 128GB`, `96 GB M2 Max`, `M4 Max (40-core GPU, 128 GB)`.
     fn memory(&self, range: &Range<usize>) -> Option<u32> {
         let after = self.after(range.end, 56);
-        let window = if after.trim_start().starts_with('(') {
-            after.split(')').next().unwrap_or(after)
+        let window = if after.trim_start().starts_with(['(', '（']) {
+            after.split([')', '）']).next().unwrap_or(after)
         } else {
             after.split(['(', ';', '\n', ':']).next().map_or(after, |part| &part[..floor(part, 22)])
         };
@@ -724,7 +739,7 @@ impl Finder<'_> {
             return Some(0);
         }
         let (number, kilo) =
-            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck")].iter().find_map(
+            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck"), ("deep", "deepk")].iter().find_map(
                 |(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())),
             )?;
         let value = numbers::value(number.as_str(), self.decimal)?;
@@ -737,7 +752,7 @@ impl Finder<'_> {
         for pattern in [&*STREAMS, &*BATCH] {
             for found in pattern.captures_iter(part) {
                 let Some(whole) = found.get(0) else { continue };
-                let number = found.name("n").or_else(|| found.name("m"));
+                let number = ["n", "m", "p"].iter().find_map(|name| found.name(name));
                 let count = number
                     .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
                 let range = self.base + whole.start()..self.base + whole.end();
@@ -906,13 +921,14 @@ fn count_word(word: &str) -> Option<u64> {
     Some(match word {
         "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双"
         | "双卡" | "雙卡" => 2,
-        "three" | "triple" | "drei" | "trois" | "tres" => 3,
-        "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
-        "five" => 5,
-        "six" => 6,
-        "eight" | "acht" | "huit" | "ocho" => 8,
-        "ten" => 10,
-        "sixteen" => 16,
+        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" => 3,
+        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" => 4,
+        "five" | "fünf" | "cinq" | "cinco" | "cinque" => 5,
+        "six" | "sechs" | "seis" | "sei" => 6,
+        "eight" | "acht" | "huit" | "ocho" | "otto" | "oito" => 8,
+        "ten" | "zehn" | "dix" | "diez" | "dieci" | "dez" => 10,
+        "sixteen" | "sechzehn" | "seize" | "dieciséis" | "sedici" | "dezesseis" => 16,
+        "thirty-two" => 32,
         "single" | "one" | "单卡" | "單卡" => 1,
         _ => return None,
     })

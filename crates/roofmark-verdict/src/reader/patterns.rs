@@ -85,13 +85,14 @@ pattern!(
 pattern!(
     /// Words for processing the prompt.
     PREFILL = concat!(
-        r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
+        r"(?i)\bProcess:\d|\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
         r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
-        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필|프롬프트 처리|обработк\w+ промпта|przetwarzani\w+ promptu",
+        r"|\b(?:reads?|ingests?)\s+(?:it\s+)?(?:in\s+)?at\b|\breading\s+(?:at|it in)\b|\bliest\b|\beinlesen\b|\blee a\b|\blegge a\b|\blit à|\blecture\b"
     )
 );
 pattern!(
@@ -120,15 +121,15 @@ pattern!(
 );
 pattern!(
     /// Words for generating tokens.
-    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|output speed|token gen)\b|解码|デコード"
+    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|genera(?:n|ndo|re|ção|zione)?|généré?(?:s|e|es|ent|er)?|generiert|erzeugt|schreibt|writes?|writing|écrit|écriture|escribe|escritura|scrive|scrittura|output speed|token gen)\b|生成|генераци|解码|デコード"
 );
 pattern!(
     /// A number of streams.
     STREAMS = concat!(
-        r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|deux|quatre|huit|dos|cuatro|ocho)\+?(?:[- ]way)?\s*",
+        r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|sechs|zehn|sechzehn|deux|trois|quatre|six|huit|dix|seize|dos|tres|cuatro|seis|ocho|diez|dieciséis|quattro|otto|dieci|sedici|quatro|oito|dez|dezesseis)\+?(?:[- ]way)?\s*",
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
-        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
-        r"|(?P<m>\d{1,4})\s*(?:个|路)?(?:并发|並列|同時)"
+        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|peticiones|clientes|sesiones|utenti|richieste|usuários|requisições|pedidos|użytkownik\w+|zapyta\w+|gebruikers|verzoeken|aanvragen|sitzungen|clients?)\b",
+        r"|(?P<m>\d{1,4})\s*(?:个|個|路)?\s*(?:并发|並列|同時|并行|동시)|(?P<p>\d{1,4})\s*(?:параллельн|одновременн)"
     )
 );
 pattern!(
@@ -162,10 +163,15 @@ pattern!(
 pattern!(
     /// Tokens of context.
     CONTEXT = concat!(
-        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
+        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+|的)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト|컨텍스트|контекст\w*|kontekst\w*)",
+        r"|\b(?P<deep>NUM)\s?(?P<deepk>k)?(?:[- ]tokens?)?[- ](?:in|deep)\b(?:\s*[.,;:)]|\s+(?:it|i|the|and)\b|$)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
         r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|à|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
     )
+);
+pattern!(
+    /// Words that keep the context of the rate before.
+    SAME_CONTEXT = r"(?i)\b(?:same|equal|identical|gleiche[mnrs]?|même|mismo|stesso|mesmo)\s+(?:context|ctx|depth|kontext|contexte|contexto|contesto)\b"
 );
 pattern!(
     /// GPU cores.
@@ -185,11 +191,11 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a denial.
-    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie)\b|不可能|达不到|ません"
+    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie|myth|untrue|(?:not true|false|nonsense|a lie|wrong) that|mythe|mito|märchen)\b|不可能|达不到|ません"
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|i wish|wish (?:it|my|the)|if (?:the|a|an|my|your|its?) [^,;]{2,40}\b(?:had|were|could)\b|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -267,11 +273,11 @@ pattern!(
 );
 pattern!(
     /// A number behind a verb that rates stand behind, without a unit.
-    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
+    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a|contre|versus|against|gegenüber|gegen|statt|instead of|rather than|frente a|contra|contro|compared (?:to|with)|up from|down from|anstelle von)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
 );
 pattern!(
     /// What may follow such a number.
-    BARE_END = r"(?i)^(?:\s*$|\s*[.,;:!)](?:\s|$)|\s+(?:and|with|on|for|in|at|when|while|but|using|under|und|mit|bei|auf|et|avec|sur|con|en|y|e|su)\b)"
+    BARE_END = r"(?i)^(?:\s*$|\s*[.,;:!)](?:\s|$)|\s+(?:and|with|on|for|in|at|when|while|but|using|under|sous|bajo|sotto|unter|through|via|und|mit|bei|auf|et|avec|sur|con|en|y|e|su)\b)"
 );
 pattern!(
     /// Rates that count the prompt's tokens as well, or are peaks of a moment.
@@ -307,7 +313,7 @@ pattern!(
 );
 pattern!(
     /// Models and services that run on others' machines.
-    HOSTED = r"(?i)\b(?:gpt-?[345]o?|claude|gemini|grok|openrouter|groq|cerebras|in the cloud|cloud api|hosted api)\b"
+    HOSTED = r"(?i)\b(?:gpt-?[345]o?|hosted|endpoint|(?:through|via|over|from) (?:the|their|an?) api|claude|gemini|grok|openrouter|groq|cerebras|in the cloud|cloud api|hosted api)\b"
 );
 pattern!(
     /// A question without its mark.
@@ -359,7 +365,7 @@ pattern!(
 );
 pattern!(
     /// Work that is no inference of a language model's text.
-    OTHER_WORK = r"(?i)\b(?:embeddings?|fine-?tun\w*|trained|training|tokenizer|rerank\w*)\b"
+    OTHER_WORK = r"(?i)\b(?:embed(?:s|ded|ding|dings)?|fine-?tun\w*|trained|training|pre-?train\w*|rate limit\w*|tokenizer|rerank\w*)\b"
 );
 pattern!(
     /// Words before a context that could be held, not that was.

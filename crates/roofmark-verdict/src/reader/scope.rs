@@ -18,6 +18,9 @@ const LONGEST_SENTENCE: usize = 2000;
 /// Bytes from which a text is read by several threads.
 const LONG_TEXT: usize = 100_000;
 
+/// Groups of rates above this one are numbers without a unit.
+const BARE_GROUP: usize = usize::MAX / 4 * 3;
+
 /// What a document says.
 pub(super) struct Found {
     pub claims: Vec<Claim>,
@@ -496,6 +499,12 @@ impl Scope<'_> {
             if let (Some(cards), Some(machine)) = (group.around(part).cards(), &mut seen.machine) {
                 machine.devices = Some(cards);
             }
+            if group.is_bare(part) {
+                seen.phase = seen.phase.or(previous.as_ref().and_then(|previous| previous.phase));
+            }
+            if SAME_CONTEXT.is_match(text) {
+                seen.context = seen.context.or(self.claims.last().and_then(|claim| claim.context));
+            }
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
             previous = Some(seen);
@@ -832,6 +841,12 @@ impl Segment {
                 if let What::Speculation(on) = mention.what { Some(on) } else { None }
             },
         )
+    }
+
+    /// Whether its rate has no unit of its own, so that it is of the same kind as the one before.
+    fn is_bare(&self, part: &Part) -> bool {
+        let bare = |&at: &usize| matches!(part.mentions[at].what, What::Rate { group, .. } if group > BARE_GROUP);
+        self.rates.iter().all(bare)
     }
 
     fn names_due(&self, part: &Part, text: &str) -> bool {
