@@ -46,6 +46,8 @@ pub(super) struct Frame {
     pub bench: bool,
     /// The text around has named the unit of rates without a number (captions of tables).
     pub unit: bool,
+    /// The text around has said that pairs of rates are one of the prompt and one of generation, in this order of phases.
+    pub pair: Option<[Phase; 2]>,
     /// The phase that the question before asks for.
     pub asked: Option<(Phase, Option<u64>)>,
     /// Due date where the claim is a forecast.
@@ -130,6 +132,7 @@ impl Frame {
             streams: self.streams,
             phase: self.phase,
             unit: self.unit,
+            pair: self.pair,
             ..Self::default()
         };
     }
@@ -140,6 +143,7 @@ impl Frame {
         let kept = Self {
             phase: said.phase,
             unit: said.unit,
+            pair: said.pair.or(outer.pair),
             context: if lasting { said.context } else { None }.or(outer.context),
             streams: if lasting { said.streams } else { None }.or(outer.streams),
             ..Self::default()
@@ -308,6 +312,7 @@ impl Around<'_> {
             bench: self.any(&What::BenchName),
             quant_carried: false,
             unit: false,
+            pair: None,
             asked: None,
             forecast: None,
         }
@@ -372,7 +377,7 @@ impl Whole<'_> {
     pub(super) fn claim(&self, rate: &Mention, frame: Frame, place: &Range<usize>) -> Option<Claim> {
         let What::Rate { low, high, .. } = rate.what else { return None };
         let mut frame = frame.or(&self.universal).or(&self.unique);
-        frame.context = frame.context.or(self.universal.context);
+        frame.context = frame.context.or(self.universal.context).or(self.unique.context);
         let (machine, machines, devices) = self.machine(frame.machine.as_ref());
         let (model, models) = self.model(frame.model.as_ref(), rate.start);
         let quant = frame

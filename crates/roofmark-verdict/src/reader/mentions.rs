@@ -237,7 +237,7 @@ impl Finder<'_> {
     fn is_card_number(&self, range: &Range<usize>) -> bool {
         let before = self.before(range.start, 4);
         let after = self.after(range.end, 12).trim_start().to_lowercase();
-        let priced = before.trim_end().ends_with(['$', '€', '£', '.', ',', '¥']);
+        let priced = before.trim_end().ends_with(['$', '€', '£', '¥']) || before.ends_with(['.', ',']);
         let units = [
             "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", "dollar", "euro",
             "x ",
@@ -284,18 +284,27 @@ impl Finder<'_> {
         self.mentions.retain(|_| !at.next().unwrap_or(false));
     }
 
-    /// MLX beside a width in bits is a format where the sentence names the program that runs it.
+    /// MLX is a format or a part of another program where the sentence names the program that runs it; an engine that is
+    /// switched off is none.
     fn drop_formats(&mut self) {
         let engine = |mention: &Mention| matches!(mention.what, What::Engine(name) if name != "mlx-lm");
         let format = |mention: &Mention| matches!(&mention.what, What::Quant(name) if name.starts_with("MLX-"));
-        if self.mentions.iter().any(engine) && self.mentions.iter().any(format) {
-            let part = self.part;
-            let base = self.base;
-            self.mentions.retain(|mention| {
-                mention.what != What::Engine("mlx-lm")
-                    || !part[mention.start - base..mention.end - base].eq_ignore_ascii_case("mlx")
-            });
-        }
+        let runs = self.mentions.iter().any(engine);
+        let formatted = self.mentions.iter().any(format);
+        let keep: Vec<bool> = self
+            .mentions
+            .iter()
+            .map(|mention| {
+                let What::Engine(name) = mention.what else { return true };
+                let after = self.after(mention.end, 24).to_lowercase();
+                let off = ENGINE_OFF.is_match(&after);
+                let written = &self.part[mention.start - self.base..mention.end - self.base];
+                let inner = name == "mlx-lm" && written.eq_ignore_ascii_case("mlx") && runs;
+                !off && !(inner && (formatted || ENGINE_PART.is_match(&after)))
+            })
+            .collect();
+        let mut at = keep.into_iter();
+        self.mentions.retain(|_| at.next().unwrap_or(true));
     }
 
     fn devices(&self, range: &Range<usize>) -> Option<u32> {

@@ -321,7 +321,7 @@ pattern!(
 );
 pattern!(
     /// A number or range that ends a clause.
-    PLAIN = r"(?i)[~≈]?(?P<a>NUM)(?P<ak>k)?(?:\s*[-–—]\s*(?P<b>NUM))?\s*(?:[,;|)(]|$)"
+    PLAIN = r"(?i)[~≈]?(?P<a>NUM)(?P<ak>k)?(?:\s*[-–—]\s*(?P<b>NUM)|\s*/\s*(?P<c>NUM))?\s*(?:[,;|)(]|$)"
 );
 pattern!(
     /// Column headers of llama-bench's exports: tokens of the prompt, tokens generated.
@@ -356,6 +356,38 @@ pattern!(
     MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
 );
 pattern!(
+    /// A caption of pairs: one rate of the prompt, then one of generation.
+    PAIR_CAPTION = r"(?i)\b(?:pp|prompt(?:[ -]processing)?|prefill|input)(?:\s?\d{2,5})?(?:\s+tok/s|\s+t/s)?\s*[/|&→,+]\s*(?:tg|token gen\w*|gen(?:eration|erate)?|decode|eval|output)\b"
+);
+pattern!(
+    /// The reverse order.
+    PAIR_REVERSED = r"(?i)\b(?:tg|gen(?:eration)?|decode|output)(?:\s?\d{2,5})?\s*[/|&,]\s*(?:pp|prompt(?:[ -]processing)?|prefill|input)\b"
+);
+pattern!(
+    /// What is supposed against the facts.
+    HYPOTHETICAL = r"(?i)\bif\b[^.;]{0,60}\b(?:had|were|could)\b[^.;]*\bwould\b"
+);
+pattern!(
+    /// A sentence that speaks of the figures before it.
+    BACKWARD = r"(?i)^[\W_]*(?:that['’]?s|that (?:is|was)|this (?:is|was)|these (?:are|were)|it['’]s|it was|those (?:are|were)|with|all|both|tested|measured|using|at|settings?|setup|config\w*|context|ctx|conditions?|das (?:war|ist)|alles|gemessen|kontext|c['’]?était|mesuré|eso|medido|contexto|contesto)\b|^\s*[(（\[]"
+);
+pattern!(
+    /// A question that is asked of a statement: "…, is that normal?"
+    TAG_QUESTION = r"(?i)[,.;–—(-]\s*(?:and\s+|but\s+|so\s+)?(?:is|isn|are|am|does|do|did|right|ok|okay|correct|normal|or|what|how|why|anyone|any|can|could|should|did|have|thoughts|no|ist|oder|stimmt|normal|c['’]?est|non|es|verdad|vero|é)\b[^?？]*[?？]\s*$"
+);
+pattern!(
+    /// How questions begin.
+    QUESTION = r"(?i)^[\W_]*(?:is|are|am|does|do|did|can|could|would|should|will|has|have|had|what|which|how|why|who|when|where|anyone|anybody|any|ist|sind|kann|hat|schafft|wie|was|warum|welche\w*|est-ce|qui|que|quel\w*|combien|pourquoi|cuánto\w*|qué|quanto|quanti|come|perché|so (?:is|does|do|can))\b"
+);
+pattern!(
+    /// Words behind an engine that is not used.
+    ENGINE_OFF = r"(?i)^\s*(?:backend\s+|engine\s+|runtime\s+)?(?:=\s*|is\s+|was\s+)?(?:off|disabled|not used)\b"
+);
+pattern!(
+    /// Words behind the name of an engine's part.
+    ENGINE_PART = r"(?i)^\s*(?:backend|engine|runtime|format|build|version|weights|quant\w*|model|files?)\b"
+);
+pattern!(
     /// What turns a denial into what happens instead.
     INSTEAD = r"(?i)\b(?:but|and|so|aber|sondern|mais|pero)\s+(?:(?:it|only|still|instead|then)\s+)*(?:drop|f[ae]ll|manage|get|got|run|ran|slow|crawl|settle|do|did)"
 );
@@ -365,7 +397,7 @@ pattern!(
 );
 pattern!(
     /// Work that is no inference of a language model's text.
-    OTHER_WORK = r"(?i)\b(?:embed(?:s|ded|ding|dings)?|fine-?tun\w*|trained|training|pre-?train\w*|rate limit\w*|tokenizer|rerank\w*)\b"
+    OTHER_WORK = r"(?i)\b(?:embed(?:s|ded|ding|dings)?|fine-?tun\w*|trained|training|pre-?train\w*|rate limit\w*|limited to|quota|tokenizer|rerank\w*)\b"
 );
 pattern!(
     /// Words before a context that could be held, not that was.

@@ -157,7 +157,12 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
             && (is_named || !OTHER_LABEL.is_match(before));
         let named = mentions.iter().any(|mention| mention.end == behind) || label;
         let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
-        if named && free {
+        if let (true, true, Some(second)) = (named, free, value("c")) {
+            let c = found.name("c").map_or(range.end, |c| part.range.start + c.end());
+            mentions.push(Mention { start: range.start, end: range.end, what: What::Rate { low, high: low, group: at } });
+            let what = What::Rate { low: second, high: second, group: at };
+            mentions.push(Mention { start: range.end + 1, end: c, what });
+        } else if named && free {
             let low = if found.name("ak").is_some() { low * 1000.0 } else { low };
             let high = value("b").filter(|high| *high >= low).unwrap_or(low);
             mentions.push(Mention {
@@ -245,6 +250,7 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         quant: unique.quant,
         engine: unique.engine,
         model: unique.model,
+        context: context_behind(text, parts),
         ..Frame::default()
     };
     let mut engines: Vec<&str> = parts
@@ -267,6 +273,22 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         named: named(parts),
         host: host(parts),
     }
+}
+
+/// The only context that the text names, where a sentence behind all rates states it of them.
+fn context_behind(text: &str, parts: &[Vec<Part>]) -> Option<u64> {
+    let mut contexts = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match mention.what {
+        What::Context(tokens) => Some(tokens),
+        _ => None,
+    });
+    let only = contexts.next().filter(|first| contexts.all(|other| other == *first))?;
+    let last = parts.iter().flatten().enumerate().filter(|(_, part)| has_rate(&part.mentions)).last()?.0;
+    let behind = parts.iter().flatten().skip(last + 1).take(2);
+    let states = |part: &Part| {
+        part.mentions.iter().any(|mention| matches!(mention.what, What::Context(_)))
+            && BACKWARD.is_match(&text[part.range.clone()])
+    };
+    behind.into_iter().any(states).then_some(only)
 }
 
 /// Machines as sentences name them, in order, with the cores that the sentence gives the only one in it.
@@ -461,7 +483,9 @@ impl Scope<'_> {
             self.statement(part, text, frame, hints);
             return;
         }
-        if text.trim_end().ends_with(['?', '？']) || self.rebuffed.contains(&part.range.start) {
+        if is_question(text) || self.rebuffed.contains(&part.range.start) {
+            let said = Frame::of_statement(&part.mentions, self.whole.lexicon);
+            frame.update(Frame { phase: None, ..said }, false);
             return;
         }
         let groups = segments(self.whole.text, part);
@@ -505,6 +529,7 @@ impl Scope<'_> {
             if SAME_CONTEXT.is_match(text) {
                 seen.context = seen.context.or(self.claims.last().and_then(|claim| claim.context));
             }
+            seen.pair = frame.pair.or_else(|| pair_of(text));
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
             previous = Some(seen);
@@ -631,11 +656,12 @@ impl Scope<'_> {
         if self.note_swap(part, text) {
             said.machine = self.swap.as_ref().map(|(_, new)| new.clone());
         }
-        let label = starts_with_quantity(part, text);
+        let label = starts_with_quantity(part, text) || is_engine_alone(part, text);
         if self.whole.engines > 1 && !lasting && !label && !TESTED.is_match(text) {
             said.engine = None;
         }
         said.unit = UNIT_ONLY.is_match(text);
+        said.pair = pair_of(text);
         if self.whole.universal.quant.is_some() {
             said.quant = None;
         }
@@ -671,6 +697,9 @@ impl Scope<'_> {
                 self.swapped(part, group, at, &mut frame);
             }
             frame.phase = frame.phase.or_else(|| self.paired(rate));
+            if let (2, Some(pair)) = (count, frame.pair) {
+                frame.phase = Some((pair[at], None));
+            }
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
             {
@@ -693,7 +722,7 @@ impl Scope<'_> {
             after.split_whitespace().count() <= 9 && !after.contains(" but ") && !INSTEAD.is_match(after)
         });
         let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
-        denied && !excused || WISH.is_match(wish)
+        denied && !excused || HYPOTHETICAL.is_match(before) || WISH.is_match(wish)
     }
 
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
@@ -745,6 +774,28 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
         || heads
         || caption && text.contains([',', '(', '|', '/']) && !part.mentions.is_empty()
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
+}
+
+/// Whether a sentence asks for its rates, rather than states them and asks what to think of them.
+fn is_question(text: &str) -> bool {
+    text.trim_end().ends_with(['?', '？'])
+        && (QUESTION.is_match(text)
+            || !TAG_QUESTION.find(text).is_some_and(|tail| !tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
+}
+
+/// Whether a line is the name of an engine and nothing more, as headings are.
+fn is_engine_alone(part: &Part, text: &str) -> bool {
+    let [mention] = part.mentions.as_slice() else { return false };
+    let rest = text.len() - (mention.end - mention.start);
+    matches!(mention.what, What::Engine(_)) && rest <= 24 && !text.trim_end().ends_with(['.', '?', '!'])
+}
+
+/// The order of phases in pairs of rates, where the text names it: "pp/tg".
+fn pair_of(text: &str) -> Option<[Phase; 2]> {
+    if PAIR_CAPTION.is_match(text) {
+        return Some([Phase::Prefill, Phase::Decode]);
+    }
+    PAIR_REVERSED.is_match(text).then_some([Phase::Decode, Phase::Prefill])
 }
 
 /// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
