@@ -489,9 +489,6 @@ impl Whole<'_> {
     /// The slug that stands for several variants: the one that names none of what is open, or the family.
     fn chosen(&self, left: &[usize], seen: &MachineSeen) -> String {
         let all = &self.lexicon.machines;
-        if let [one] = left {
-            return all[*one].slug.clone();
-        }
         let family = &all[left[0]].family;
         let stated = |index: usize| {
             let slug = &all[index].slug;
@@ -502,6 +499,11 @@ impl Whole<'_> {
                 .unwrap_or_default();
             *slug == format!("{family}{cores}")
         };
+        if let [one] = left {
+            let said = format!("{family}-{}gb", seen.memory.unwrap_or_default());
+            let open = seen.cores.is_none() && all.iter().any(|machine| machine.slug == said);
+            return if open { said } else { all[*one].slug.clone() };
+        }
         if let Some(&plain) = left.iter().find(|&&index| stated(index)) {
             return all[plain].slug.clone();
         }

@@ -395,6 +395,11 @@ impl Finder<'_> {
         for found in BARE.captures_iter(part) {
             self.bare(&found);
         }
+        if groups == 0 {
+            for (at, found) in TOKENS_TIME.captures_iter(part).enumerate() {
+                self.tokens_in_time(&found, at);
+            }
+        }
     }
 
     fn number(&self, text: &str, thousand: bool) -> Option<f64> {
@@ -613,6 +618,20 @@ impl Finder<'_> {
         Some(())
     }
 
+    /// The rate of a number of tokens in a number of seconds.
+    fn tokens_in_time(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let whole = found.get(0)?;
+        let range = self.base + whole.start()..self.base + whole.end();
+        let value = |a: &str, b: &str| self.number(found.name(a).or_else(|| found.name(b))?.as_str(), false);
+        let low = value("n", "m")? / value("s", "t")?;
+        if !self.stands_alone(&range) {
+            return None;
+        }
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high: low, group });
+        Some(())
+    }
+
     fn quantities(&mut self) {
         let part = self.part;
         for found in QUANT_K.captures_iter(part) {
@@ -761,7 +780,7 @@ impl Finder<'_> {
         for pattern in [&*STREAMS, &*BATCH] {
             for found in pattern.captures_iter(part) {
                 let Some(whole) = found.get(0) else { continue };
-                let number = ["n", "m", "p"].iter().find_map(|name| found.name(name));
+                let number = ["n", "m", "p", "q", "r"].iter().find_map(|name| found.name(name));
                 let count = number
                     .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
                 let range = self.base + whole.start()..self.base + whole.end();
@@ -870,13 +889,11 @@ impl Finder<'_> {
         for found in SPECULATION.find_iter(self.part) {
             let range = self.base + found.start()..self.base + found.end();
             let before = self.before(range.start, 14).to_lowercase();
-            let after = self.after(range.end, 14).to_lowercase();
+            let after = self.after(range.end, 24).to_lowercase();
             let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
                 .iter()
                 .any(|word| before.trim_end().ends_with(word))
-                || ["off", "disabled", "aus"]
-                    .iter()
-                    .any(|word| after.trim_start_matches([' ', '=', ':', '(']).starts_with(word));
+                || SPECULATION_OFF.is_match(&after);
             self.push(range, What::Speculation(!off));
         }
         for found in ACCEPTED.captures_iter(self.part) {
@@ -928,16 +945,17 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双"
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "dois" | "две" | "два" | "двух" | "dwie" | "dwa" | "dwóch" | "twee" | "två" | "双"
         | "双卡" | "雙卡" => 2,
-        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" => 3,
-        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" => 4,
+        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" | "три" | "трёх" | "trzy" | "drie" => 3,
+        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" | "четыре" | "четырёх" | "cztery" => 4,
         "five" | "fünf" | "cinq" | "cinco" | "cinque" => 5,
         "six" | "sechs" | "seis" | "sei" => 6,
         "eight" | "acht" | "huit" | "ocho" | "otto" | "oito" => 8,
         "ten" | "zehn" | "dix" | "diez" | "dieci" | "dez" => 10,
         "sixteen" | "sechzehn" | "seize" | "dieciséis" | "sedici" | "dezesseis" => 16,
-        "thirty-two" => 32,
+        "twenty" | "zwanzig" | "vingt" | "veinte" | "venti" => 20,
+        "thirty" | "dreißig" => 30,
         "single" | "one" | "单卡" | "單卡" => 1,
         _ => return None,
     })

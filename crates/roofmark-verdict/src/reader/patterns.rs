@@ -22,9 +22,9 @@ macro_rules! pattern {
 /// Tokens per second in the spellings of several languages.
 const UNIT: &str = concat!(
     r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
-    r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
-    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?|秒|초)",
+    r"(?:tokens?|toks?|tks?|tkn|jetons?|tok[eė]n(?:ów|ů|a|y|i|er|eja|ia|erna)?|токен(?:ов|а|ів|и|у)?|ток|トークン|令牌|词元|토큰)",
+    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|in a|each|every|je|na|za|i|в|за|на)\s+|[-‑]per[-‑])",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econd[eo]|egundo|ekund[aeuęyi]?\w*)?(?-u:\b)|sekundę|saniye|giây|detik|másodperc|с(?:ек(?:унд[уаі])?)?|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
@@ -87,7 +87,7 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\bProcess:\d|\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)",
+        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?|elaborad[ao]s?|processad[ao]s?|procesad[ao]s?|przetwarzan\w+|tratad[ao]s?|gelezen)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
@@ -129,7 +129,8 @@ pattern!(
         r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|sechs|zehn|sechzehn|deux|trois|quatre|six|huit|dix|seize|dos|tres|cuatro|seis|ocho|diez|dieciséis|quattro|otto|dieci|sedici|quatro|oito|dez|dezesseis)\+?(?:[- ]way)?\s*",
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
         r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|peticiones|clientes|sesiones|utenti|richieste|usuários|requisições|pedidos|użytkownik\w+|zapyta\w+|gebruikers|verzoeken|aanvragen|sitzungen|clients?)\b",
-        r"|(?P<m>\d{1,4})\s*(?:个|個|路)?\s*(?:并发|並列|同時|并行|동시)|(?P<p>\d{1,4})\s*(?:параллельн|одновременн)"
+        r"|(?P<m>\d{1,4})\s*(?:个|個|路)?\s*(?:并发|並列|同時|并行|동시)|(?P<p>\d{1,4})\s*(?:параллельн|одновременн|个用户|个请求|人同时|ユーザー|リクエスト|인\s*동시|명\s*동시)|(?:동시\s*(?:요청|사용자|접속)?|同時(?:リクエスト|接続|実行|ユーザー)?数?|同时)\s*(?P<q>\d{1,4})\s*(?:개|명|人|件|個|个|路)?",
+        r"|\b(?P<r>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|twenty|thirty)\s+(?:people|persons?|developers|devs|employees|colleagues|coworkers|testers|students|leute|kollegen|personnes|personas|persone|pessoas)\b[^.;,:]{0,36}\b(?:same time|at once|parallel|simultan\w+|concurrent\w*|gleichzeitig|en même temps|a la vez|contempora\w+|ao mesmo tempo)"
     )
 );
 pattern!(
@@ -146,7 +147,7 @@ pattern!(
 );
 pattern!(
     /// A rate of all streams together.
-    AGGREGATE = r"(?i)\b(?:aggregate[d]?|total|combined|altogether|across|cumulative|insgesamt|gesamt\w*|au total|en total|in totale|throughput|system-wide)\b|合计|总计|总吞吐|合計"
+    AGGREGATE = r"(?i)\b(?:aggregate[d]?|total|combined|altogether|across|cumulative|insgesamt|gesamt\w*|au total|en total|in totale|throughput|system-wide)\b|合计|总计|总吞吐|合計|합계|총합|суммарно|в сумме|łącznie"
 );
 pattern!(
     /// A rate of each stream.
@@ -191,7 +192,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a denial.
-    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie|myth|untrue|(?:not true|false|nonsense|a lie|wrong) that|mythe|mito|märchen)\b|不可能|达不到|ません"
+    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie|no\s+(?:[\w-]+\s+){1,4}?(?:reach(?:es)?|gets?|does|manages?|hits?|delivers?|comes? (?:close|near))|neither|myth|untrue|(?:not true|false|nonsense|a lie|wrong) that|mythe|mito|märchen)\b|不可能|达不到|ません"
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
@@ -386,6 +387,33 @@ pattern!(
 pattern!(
     /// Words behind the name of an engine's part.
     ENGINE_PART = r"(?i)^\s*(?:backend|engine|runtime|format|build|version|weights|quant\w*|model|files?)\b"
+);
+pattern!(
+    /// Seconds for a number of tokens: "takes 25 seconds to write 50 tokens", "300 tokens in 12 s".
+    TOKENS_TIME = concat!(
+        r"(?i)(?P<s>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\s+(?:to (?:write|generate|produce|output|emit|print|type|answer with|read|process)|for|für|pour|para|per)\s+(?:all\s+|the\s+|a\s+)?(?P<n>NUM)[ -]tokens?\b",
+        r"|(?P<m>NUM)\s+tokens?\s+(?:in|took|takes|en|dans)\s+(?:about\s+|around\s+|roughly\s+|just\s+|only\s+|etwa\s+)?(?P<t>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\b"
+    )
+);
+pattern!(
+    /// Words behind speculation that is not used.
+    SPECULATION_OFF = r"(?i)^[\s=:(,]*(?:is\s+|was\s+|turned\s+|switched\s+|set to\s+|explicitly\s+)?(?:off|disabled|aus|ruled out|excluded|not used|désactivé|desactivad\w+|false|0\b)"
+);
+pattern!(
+    /// The machine named last.
+    SAME_MACHINE = r"(?i)\b(?:(?:the\s+)?same|this|that|dieselbe|derselben?|gleichen?|même|misma?o?|stess[ao]|mesm[ao])\s+(?:card|gpu|machine|box|mac|hardware|setup|rig|system|laptop|server|pi|karte|rechner|maschine|carte|machine|tarjeta|equipo|máquina|scheda|macchina|placa)\b"
+);
+pattern!(
+    /// The model named last.
+    SAME_MODEL = r"(?i)\b(?:same|dasselbe|gleichen?|demselben|même|mismo|stesso|mesmo|tym samym)\s+(?:model|modell|modèle|modelo|modello|modelem|weights|file|quant)\b"
+);
+pattern!(
+    /// The smaller one of two models that were named.
+    SMALL_MODEL = r"(?i)\b(?:small(?:er)?|little|lighter|kleine(?:re|ren|s|n)?|petit|pequeño|pequeno|piccolo)\s+(?:one\b|model|modell|modèle|modelo|modello)|\b(?:modell?o|modèle)\s+(?:più\s+|plus\s+|más\s+|mais\s+)?(?:piccolo|petit|pequeño|pequeno)\b"
+);
+pattern!(
+    /// The larger one.
+    BIG_MODEL = r"(?i)\b(?:big(?:ger)?|larg(?:er|e)|great|große?(?:re|ren|s|n)?|gros|grande?)\s+(?:one\b|model|modell|modèle|modelo|modello)|\b(?:modell?o|modèle)\s+(?:più\s+|plus\s+|más\s+|mais\s+)?(?:grande|gros|grand)\b"
 );
 pattern!(
     /// What turns a denial into what happens instead.

@@ -1,7 +1,7 @@
 //! Claims of prose, headings and lists: which mentions belong to which rate.
 
 use super::document::{Block, Document, Kind};
-use super::frame::{Around, Frame, MachineSeen, Whole};
+use super::frame::{Around, Frame, MachineSeen, ModelSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
 use super::numbers::{self, Decimal};
@@ -219,7 +219,9 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
             }
         }
         if !has_rate(&part.mentions) {
-            statements.extend(part.mentions.iter().cloned());
+            let asks = text[part.range.clone()].trim_end().ends_with(['?', '？']);
+            let told = |mention: &&Mention| !(asks && matches!(mention.what, What::Engine(_)));
+            statements.extend(part.mentions.iter().filter(told).cloned());
             if UNIVERSAL.is_match(&text[part.range.clone()]) {
                 let said = Frame::of_statement(&part.mentions, lexicon);
                 universal = universal.or(&Frame {
@@ -512,6 +514,9 @@ impl Scope<'_> {
                 seen.phase = frame.phase;
             }
             seen.phase = seen.phase.or(frame.asked);
+            if locals[at].model.is_none() {
+                self.stand_in_model(clause_of(self.whole.text, part, group), &mut seen);
+            }
             if locals[at].machine.is_none() {
                 self.stand_in(part, group, &mut seen);
             }
@@ -550,6 +555,10 @@ impl Scope<'_> {
                 seen.machine = Some(new.clone());
             }
         }
+        if seen.machine.is_none() && SAME_MACHINE.is_match(text) {
+            let named = self.whole.named.iter().rev().find(|(place, _)| *place < part.range.start);
+            seen.machine = named.map(|(_, machine)| machine.clone());
+        }
         let maker = MAKER.captures_iter(text).last();
         if let Some(found) = maker.and_then(|found| found.name("name"))
             && let Some(machine) = self.whole.of_maker(&found.as_str().to_lowercase(), part.range.start)
@@ -564,6 +573,29 @@ impl Scope<'_> {
         {
             seen.machine = Some(MachineSeen { machines: self.whole.host.clone(), ..MachineSeen::default() });
         }
+    }
+
+    /// The model that a stretch means by "the same model" or "the smaller one", with the quantization of its own rate.
+    fn stand_in_model(&self, text: &str, seen: &mut Frame) {
+        let size = |claim: &Claim| {
+            let model = claim.model.as_deref()?;
+            let at = self.whole.lexicon.models.iter().find(|known| known.slug == model)?;
+            at.size.as_ref()?.trim_end_matches('b').parse::<f64>().ok()
+        };
+        let told = self.claims.iter().rev().take(6).filter_map(|claim| Some((size(claim)?, claim)));
+        let chosen = if SMALL_MODEL.is_match(text) {
+            told.min_by(|a, b| a.0.total_cmp(&b.0))
+        } else if BIG_MODEL.is_match(text) {
+            told.max_by(|a, b| a.0.total_cmp(&b.0))
+        } else if seen.model.is_none() && SAME_MODEL.is_match(text) {
+            told.into_iter().next()
+        } else {
+            None
+        };
+        let Some((_, claim)) = chosen else { return };
+        let index = self.whole.lexicon.models.iter().position(|known| Some(&known.slug) == claim.model.as_ref());
+        seen.model = index.map(|index| ModelSeen { models: vec![index], ..ModelSeen::default() });
+        seen.quant.clone_from(&claim.quant);
     }
 
     /// Of two rates that lead from one to the other, the first is the replaced machine's.
@@ -966,6 +998,11 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
         segments.push(Segment { range: start..part.range.end, rates: vec![index], from_to: false });
     }
     segments
+}
+
+/// The words of a stretch up to its last rate.
+fn clause_of<'a>(text: &'a str, part: &Part, group: &Segment) -> &'a str {
+    &text[group.range.start..group.around(part).end]
 }
 
 /// Whether the words between two rates lead from one to the other.

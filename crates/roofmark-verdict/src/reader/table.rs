@@ -444,11 +444,33 @@ impl Cells<'_> {
                         Around { mentions: &mentions, start, end: start }.frame()
                     });
                     frame = said.map_or(frame.clone(), |said| join(frame, said));
+                    if let Some(note) = self.footnote(cell) {
+                        frame = frame.or_all(&note);
+                    }
                 }
                 _ => {}
             }
         }
         frame
+    }
+
+    /// What the note says that a mark at the end of a cell points to: `Gemma 3 12B¹`, and below the table `¹ Q4_K_M`.
+    fn footnote(&self, cell: &Range<usize>) -> Option<Frame> {
+        const MARKS: [char; 8] = ['¹', '²', '³', '⁴', '⁵', '†', '‡', '*'];
+        let mark = self.cell(cell).chars().next_back().filter(|sign| MARKS.contains(sign))?;
+        if self.cell(cell).starts_with(mark) {
+            return None;
+        }
+        let behind = &self.whole.text[cell.end..];
+        let rest: String = behind.chars().take(8000).collect();
+        let at = rest.rmatch_indices(mark).find_map(|(at, _)| {
+            let before = rest[..at].chars().next_back();
+            before.is_none_or(|sign| sign.is_whitespace() || sign == '(').then_some(at + mark.len_utf8())
+        })?;
+        let note = rest[at..].split(MARKS).next()?.split('\n').next()?;
+        let start = cell.end + at;
+        let end = start + note.split(". ").next().map_or(note.len(), str::len);
+        Some(Frame::of_statement(&self.mentions(&(start..end)), self.whole.lexicon))
     }
 
     /// Whether a cell under "speculative" or "draft model" says that tokens are drafted.
