@@ -354,13 +354,18 @@ impl Finder<'_> {
 
     /// Memory written next to the name: `M5 Max 128GB`, `96 GB M2 Max`, `M4 Max (40-core GPU, 128 GB)`.
     fn memory(&self, range: &Range<usize>) -> Option<u32> {
-        let after = self.after(range.end, 56);
+        let after = self.after(range.end, 72);
         let window = if after.trim_start().starts_with(['(', '（']) {
             after.split([')', '）']).next().unwrap_or(after)
         } else {
             after.split(['(', ';', '\n', ':']).next().map_or(after, |part| &part[..floor(part, 22)])
         };
-        gigabytes(window).or_else(|| {
+        let behind_cores = || {
+            let line = after.split(['\n', ';']).next().unwrap_or(after);
+            let cores = CORES.find(line)?;
+            gigabytes(&line[floor(line, cores.start().saturating_sub(12))..floor(line, cores.end() + 22)])
+        };
+        gigabytes(window).or_else(behind_cores).or_else(|| {
             let before = self.before(range.start, 10);
             before.trim_end().to_lowercase().ends_with("gb").then(|| gigabytes(before)).flatten()
         })
@@ -394,6 +399,11 @@ impl Finder<'_> {
         }
         for found in BARE.captures_iter(part) {
             self.bare(&found);
+        }
+        if groups > 0 {
+            for found in BARE_AND.captures_iter(part) {
+                self.bare_and(&found);
+            }
         }
         if groups == 0 {
             for (at, found) in TOKENS_TIME.captures_iter(part).enumerate() {
@@ -594,6 +604,20 @@ impl Finder<'_> {
         let value = self.number(a.as_str(), false).filter(|value| !is_year(*value))?;
         let ends = BARE_END.is_match(self.after(range.end, 12));
         if ends && self.stands_alone(&range) {
+            self.push(range, What::Bare(value));
+        }
+        Some(())
+    }
+
+    fn bare_and(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + a.end();
+        let value = self.number(a.as_str(), false).filter(|value| !is_year(*value))?;
+        let told = self
+            .mentions
+            .iter()
+            .any(|mention| matches!(mention.what, What::Rate { .. }) && mention.end <= range.start);
+        if told && self.stands_alone(&range) {
             self.push(range, What::Bare(value));
         }
         Some(())
@@ -890,7 +914,8 @@ impl Finder<'_> {
             let range = self.base + found.start()..self.base + found.end();
             let before = self.before(range.start, 14).to_lowercase();
             let after = self.after(range.end, 24).to_lowercase();
-            let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
+            let own = self.part[found.range()].to_lowercase();
+            let off = own.starts_with("no ") || own.starts_with("without") || ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
                 .iter()
                 .any(|word| before.trim_end().ends_with(word))
                 || SPECULATION_OFF.is_match(&after);

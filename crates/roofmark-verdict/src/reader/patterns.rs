@@ -87,12 +87,12 @@ pattern!(
     PREFILL = concat!(
         r"(?i)\bProcess:\d|\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?|elaborad[ao]s?|processad[ao]s?|procesad[ao]s?|przetwarzan\w+|tratad[ao]s?|gelezen)",
+        r"|\b(?:prompts?|invites?)\b(?:[^.;:,]|\d[.,]\d){0,44}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?|elaborad[ao]s?|processad[ao]s?|procesad[ao]s?|przetwarzan\w+|tratad[ao]s?|gelezen)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
         r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필|프롬프트 처리|обработк\w+ промпта|przetwarzani\w+ promptu",
-        r"|\b(?:reads?|ingests?)\s+(?:it\s+)?(?:in\s+)?at\b|\breading\s+(?:at|it in)\b|\bliest\b|\beinlesen\b|\blee a\b|\blegge a\b|\blit à|\blecture\b"
+        r"|\bread\s+(?:an?|the)\s+NUM[- ]?k?[- ]tokens?\b|\b(?:reads?|ingests?)\s+(?:it\s+)?(?:in\s+)?at\b|\breading\s+(?:at|it in)\b|\bliest\b|\beinlesen\b|\blee a\b|\blegge a\b|\blit à|\blecture\b"
     )
 );
 pattern!(
@@ -196,7 +196,7 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|i wish|wish (?:it|my|the)|if (?:the|a|an|my|your|its?) [^,;]{2,40}\b(?:had|were|could)\b|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|ideally|idealerweise|idéalement|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|i wish|wish (?:it|my|the)|if (?:the|a|an|my|your|its?) [^,;]{2,40}\b(?:had|were|could)\b|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -306,7 +306,7 @@ pattern!(
 );
 pattern!(
     /// A prompt with its length.
-    PROMPT_OF = r"(?i)\bprompts?\s+(?:of|with|de|von|mit|di)\s+(?P<n>NUM)\s?(?P<k>k)?\s*(?:tokens?)\b|\b(?P<m>NUM)(?:\s?(?P<mk>k)[- ]?(?:tokens?[- ])?|[- ]tokens?[- ])(?:long[- ])?(?:prompts?|input)\b"
+    PROMPT_OF = r"(?i)\b(?:prompts?|invites?)\s+(?:of|with|de|von|mit|di)\s+(?P<n>\d{1,3}(?: \d{3})+|NUM)\s?(?P<k>k)?\s*(?:tokens?|jetons?)\b|\b(?P<m>NUM)(?:\s?(?P<mk>k)[- ]?(?:tokens?[- ])?|[- ]tokens?[- ])(?:long[- ])?(?:prompts?|input|document|file|article|paper)\b"
 );
 pattern!(
     /// A machine by its maker alone, named before.
@@ -392,7 +392,7 @@ pattern!(
     /// Seconds for a number of tokens: "takes 25 seconds to write 50 tokens", "300 tokens in 12 s".
     TOKENS_TIME = concat!(
         r"(?i)(?P<s>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\s+(?:to (?:write|generate|produce|output|emit|print|type|answer with|read|process)|for|für|pour|para|per)\s+(?:all\s+|the\s+|a\s+)?(?P<n>NUM)[ -]tokens?\b",
-        r"|(?P<m>NUM)\s+tokens?\s+(?:in|took|takes|en|dans)\s+(?:about\s+|around\s+|roughly\s+|just\s+|only\s+|etwa\s+)?(?P<t>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\b"
+        r"|(?P<m>NUM)[- ]tokens?\s+(?:[\w-]+\s+){0,2}?(?:in|en|dans)\s+(?:about\s+|around\s+|roughly\s+|just\s+|only\s+|etwa\s+)?(?P<t>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\b"
     )
 );
 pattern!(
@@ -414,6 +414,18 @@ pattern!(
 pattern!(
     /// The larger one.
     BIG_MODEL = r"(?i)\b(?:big(?:ger)?|larg(?:er|e)|great|große?(?:re|ren|s|n)?|gros|grande?)\s+(?:one\b|model|modell|modèle|modelo|modello)|\b(?:modell?o|modèle)\s+(?:più\s+|plus\s+|más\s+|mais\s+)?(?:grande|gros|grand)\b"
+);
+pattern!(
+    /// A further rate without a unit in a list: "186 tokens a second with the 8B and 108 with the 14B".
+    BARE_AND = r"(?i)(?:\b(?:and|und|et|y|e|or|then)\s+|,\s+)(?:about\s+|around\s+|only\s+|just\s+|nur\s+|etwa\s+)?[~≈]?(?P<a>NUM)\s+(?:with|on|using|under|for|via|mit|auf|unter|für|avec|sur|sous|pour|con|su|sulla|sul|com|na|no)\b"
+);
+pattern!(
+    /// A figure that the text takes back.
+    RETRACTED = r"(?i)\b(?P<n>NUM)\s*(?:UNIT\s*)?(?:was|were|is)\s+(?:just\s+)?(?:wrong|a typo|a mistake|incorrect|an error|bogus)\b"
+);
+pattern!(
+    /// Words for a plain run beside one with speculation.
+    UNAIDED = r"(?i)\b(?:without|w/o|ohne|sans|sin|senza|sem|off|disabled|plain|baseline|vanilla|normal(?:ly)?)\b"
 );
 pattern!(
     /// What turns a denial into what happens instead.

@@ -54,9 +54,24 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     for part in parts.iter().flatten() {
         reader.echoes(part);
     }
+    let retracted = retracted(&document.text, decimal);
+    reader.claims.retain(|claim| {
+        !retracted.iter().any(|(at, value)| claim.end <= *at && claim.low == *value && claim.high == *value)
+    });
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
     let (claims, sentences) = (reader.claims, reader.sentences);
     Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// Figures that the text takes back, and where it does so.
+fn retracted(text: &str, decimal: Decimal) -> Vec<(usize, f64)> {
+    let found = RETRACTED.captures_iter(text).take(100);
+    found
+        .filter_map(|found| {
+            let number = found.name("n")?;
+            Some((number.start(), numbers::value(number.as_str(), decimal)?))
+        })
+        .collect()
 }
 
 /// The sentences of all blocks. Blocks do not depend on each other: those of a long text are read side by side.
@@ -496,6 +511,7 @@ impl Scope<'_> {
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
+        let aided = framed_speculation(part);
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
@@ -503,6 +519,8 @@ impl Scope<'_> {
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
+                let unaided = UNAIDED.is_match(clause_of(self.whole.text, part, group));
+                local.speculation = local.speculation.or(aided.filter(|_| !unaided));
                 local = local.or(previous);
             }
             let plural = local.machine.is_none() && PLURAL.is_match(text);
@@ -840,6 +858,16 @@ fn framed_streams(text: &str, part: &Part) -> Option<u64> {
         }
     });
     streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// Speculation that a sentence names before its first rate.
+fn framed_speculation(part: &Part) -> Option<bool> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let before = part.mentions.iter().take_while(|mention| mention.start < first);
+    before.into_iter().find_map(|mention| match mention.what {
+        What::Speculation(on) if mention.start < part.range.start + 24 => Some(on),
+        _ => None,
+    })
 }
 
 /// A context that ends the sentence as a remark of its own is that of all its rates: "42 t/s gen and 1100 pp, 8k ctx".
