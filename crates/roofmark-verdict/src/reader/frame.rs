@@ -497,7 +497,8 @@ impl Whole<'_> {
                 .filter(|n| all[index].cores == Some(*n))
                 .map(|n| format!("-{n}c"))
                 .unwrap_or_default();
-            *slug == format!("{family}{cores}")
+            let memory = seen.memory.map(|n| format!("-{n}gb")).unwrap_or_default();
+            *slug == format!("{family}{cores}") || *slug == format!("{family}{cores}{memory}")
         };
         if let [one] = left {
             let said = format!("{family}-{}gb", seen.memory.unwrap_or_default());

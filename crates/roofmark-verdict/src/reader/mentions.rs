@@ -502,9 +502,10 @@ impl Finder<'_> {
         let moved = self.is_moved(a, separator);
         let joined = is_lead(separator)
             || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        let near = separator == "or" && high <= low * 1.15;
         low <= high
             && !moved
-            && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
+            && (!joined || near || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
             && high <= low * 12.0
             && !(is_year(low) && low * 2.0 < high)
     }
@@ -804,12 +805,13 @@ impl Finder<'_> {
         for pattern in [&*STREAMS, &*BATCH] {
             for found in pattern.captures_iter(part) {
                 let Some(whole) = found.get(0) else { continue };
-                let number = ["n", "m", "p", "q", "r"].iter().find_map(|name| found.name(name));
+                let number = ["n", "m", "p", "q", "r", "t"].iter().find_map(|name| found.name(name));
                 let count = number
                     .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
                 let range = self.base + whole.start()..self.base + whole.end();
                 if let Some(count) =
                     count.filter(|count| (1..=2048).contains(count) && self.stands_alone(&range))
+                    && !AVERAGED.is_match(self.before(range.start, 16))
                 {
                     self.push(range, What::Streams(count));
                 }
@@ -885,7 +887,8 @@ impl Finder<'_> {
         };
         let input = self.part[word.start - self.base..word.end - self.base].eq_ignore_ascii_case("input");
         let number = self.after(word.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
-        self.mentions.iter().any(context) || input && number
+        let same = self.before(word.start, 8).to_lowercase().ends_with("same ");
+        self.mentions.iter().any(context) || input && number || same
     }
 
     /// Cores of a machine and cards without their name.
@@ -893,7 +896,9 @@ impl Finder<'_> {
         for found in CORES.captures_iter(self.part) {
             let Some(whole) = found.get(0) else { continue };
             let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
-            if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
+            let number = found.name("n").or_else(|| found.name("m"));
+            let cores = number.and_then(|number| number.as_str().parse().ok());
+            if let (false, Some(cores), None) = (host, cores, found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }

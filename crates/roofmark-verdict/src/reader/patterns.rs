@@ -130,6 +130,7 @@ pattern!(
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
         r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|peticiones|clientes|sesiones|utenti|richieste|usuários|requisições|pedidos|użytkownik\w+|zapyta\w+|gebruikers|verzoeken|aanvragen|sitzungen|clients?)\b",
         r"|(?P<m>\d{1,4})\s*(?:个|個|路)?\s*(?:并发|並列|同時|并行|동시)|(?P<p>\d{1,4})\s*(?:параллельн|одновременн|个用户|个请求|人同时|ユーザー|リクエスト|인\s*동시|명\s*동시)|(?:동시\s*(?:요청|사용자|접속)?|同時(?:リクエスト|接続|実行|ユーザー)?数?|同时)\s*(?P<q>\d{1,4})\s*(?:개|명|人|件|個|个|路)?",
+        r"|\ball\s+(?P<t>\d{1,4})\s+(?:are|of (?:them|us)|at once|work|type|chat)\b",
         r"|\b(?P<r>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|twenty|thirty)\s+(?:people|persons?|developers|devs|employees|colleagues|coworkers|testers|students|leute|kollegen|personnes|personas|persone|pessoas)\b[^.;,:]{0,36}\b(?:same time|at once|parallel|simultan\w+|concurrent\w*|gleichzeitig|en même temps|a la vez|contempora\w+|ao mesmo tempo)"
     )
 );
@@ -151,7 +152,7 @@ pattern!(
 );
 pattern!(
     /// A rate of each stream.
-    PER_STREAM = r"(?i)\b(?:each|per[- ](?:user|stream|request|client|session|sequence)|apiece|pro nutzer|par utilisateur|por usuario|individually)\b|/\s?(?:user|req(?:uest)?|stream)\b|每用户|每个用户"
+    PER_STREAM = r"(?i)\b(?:each|every (?:session|user|client|stream|request|one|chat|agent)|per[- ](?:user|stream|request|client|session|sequence)|apiece|pro nutzer|par utilisateur|por usuario|individually)\b|/\s?(?:user|req(?:uest)?|stream)\b|每用户|每个用户"
 );
 pattern!(
     /// Speculative decoding.
@@ -176,7 +177,7 @@ pattern!(
 );
 pattern!(
     /// GPU cores.
-    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|コア|核)\b"
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|rdzeni\w*)\b|\b(?P<m>\d{1,3})\s*(?:コア|核|코어|ядер)"
 );
 pattern!(
     /// How many cards, without their name.
@@ -426,6 +427,18 @@ pattern!(
 pattern!(
     /// Words for a plain run beside one with speculation.
     UNAIDED = r"(?i)\b(?:without|w/o|ohne|sans|sin|senza|sem|off|disabled|plain|baseline|vanilla|normal(?:ly)?)\b"
+);
+pattern!(
+    /// A sentence that takes back the one before it.
+    SLIP = r"(?i)^[\W_]*(?:but\s+)?(?:that|this|it|which|das|c['’]|eso)\s*(?:['’]?s|is|was|were|ist|war|est|es)?\s*(?:just\s+)?(?:an?\s+|ein\s+|une\s+|un\s+)?(?:slip|typo|mistake|error|wrong|incorrect|not right|nonsense|bogus|fehler|falsch|faux|erreur)\b|^[\W_]*(?:that|this) (?:can['’]?t|cannot) be (?:right|true)"
+);
+pattern!(
+    /// A statement that its speaker ends like a question.
+    DECLARED = r"(?i)^[\W_]*(?:\w+:\s*)?(?:then\s+|and\s+|so\s+|well,?\s+|yeah,?\s+)*(?:i|we|it|my|mine|ours)\b[^?]*\b(?:was|were|got|tried|ran|had|saw|measured|getting)\b"
+);
+pattern!(
+    /// Words before how many prompts or runs an average is of.
+    AVERAGED = r"(?i)\b(?:average|averaged|mean|median|best|out|each)\s+(?:of|over|across)\s+$|\b(?:averaged over|after)\s+$"
 );
 pattern!(
     /// What turns a denial into what happens instead.

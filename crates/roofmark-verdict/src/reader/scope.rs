@@ -195,9 +195,10 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
 fn rebuffed(text: &str, parts: &[Vec<Part>]) -> Vec<usize> {
     let flat: Vec<&Part> = parts.iter().flatten().collect();
     let quoted = |part: &Part| text[part.range.clone()].trim_start().starts_with('>');
-    let pairs = flat
-        .windows(2)
-        .filter(|pair| quoted(pair[0]) && !quoted(pair[1]) && REBUFF.is_match(&text[pair[1].range.clone()]));
+    let pairs = flat.windows(2).filter(|pair| {
+        let reply = &text[pair[1].range.clone()];
+        quoted(pair[0]) && !quoted(pair[1]) && REBUFF.is_match(reply) || SLIP.is_match(reply)
+    });
     pairs.map(|pair| pair[0].range.start).collect()
 }
 
@@ -512,6 +513,7 @@ impl Scope<'_> {
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
         let aided = framed_speculation(part);
+        let framed_depth = framed_context(text, part);
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
@@ -538,7 +540,7 @@ impl Scope<'_> {
             if locals[at].machine.is_none() {
                 self.stand_in(part, group, &mut seen);
             }
-            seen.context = seen.context.or(trailing).or(frame.context);
+            seen.context = seen.context.or(trailing).or(framed_depth).or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
             if let Some(cores) = group.around(part).cores() {
                 self.whole.with_cores(&mut seen, cores);
@@ -829,6 +831,7 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
 /// Whether a sentence asks for its rates, rather than states them and asks what to think of them.
 fn is_question(text: &str) -> bool {
     text.trim_end().ends_with(['?', '？'])
+        && !DECLARED.is_match(text)
         && (QUESTION.is_match(text)
             || !TAG_QUESTION.find(text).is_some_and(|tail| !tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
 }
@@ -858,6 +861,17 @@ fn framed_streams(text: &str, part: &Part) -> Option<u64> {
         }
     });
     streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// The only context that a sentence names, where it begins with it: "At 32k context …".
+fn framed_context(text: &str, part: &Part) -> Option<u64> {
+    let mut contexts = part.mentions.iter().filter_map(|mention| match mention.what {
+        What::Context(tokens) => Some((mention.start, tokens)),
+        _ => None,
+    });
+    let (start, tokens) = contexts.next()?;
+    let only = contexts.next().is_none() && start < part.range.start + 24;
+    (only && FRAMED.is_match(text)).then_some(tokens)
 }
 
 /// Speculation that a sentence names before its first rate.
