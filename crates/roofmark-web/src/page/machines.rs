@@ -38,7 +38,7 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
 
 /// Answers the first question once, so that the predictor and the evidence are read.
 pub fn warm(site: &Site) {
-    drop(view(site, &[]));
+    drop((view(site, &[]).result)());
 }
 
 /// What is asked for.
@@ -49,7 +49,7 @@ struct Asked {
     depth: String,
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let names = asked_all(query, "machine", &known(site));
     let model = asked(query, "model", "llama-3.1-70b");
     let (quant, depth) = (asked(query, "quant", "Q4_K_M"), asked(query, "depth", "0"));
@@ -69,7 +69,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Machines side by side".into(),
         lead: "What each machine could do at most, where a model stands under that roof, and what was measured.",
         form: form("/machines", &fields),
-        result: asked.and_then(|asked| result(site, &asked)),
+        result: Box::new(move || asked.and_then(|asked| result(site, &asked))),
     }
 }
 
