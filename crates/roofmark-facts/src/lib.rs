@@ -8,6 +8,7 @@ pub mod advice;
 pub mod answer;
 pub mod bounds;
 pub mod catalog;
+pub mod checkup;
 pub mod claim;
 pub mod config;
 pub mod cost;

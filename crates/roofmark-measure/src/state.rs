@@ -6,10 +6,12 @@
 
 #[cfg(test)]
 mod fixtures;
+mod hardware;
 mod linux;
 mod power;
 pub mod trace;
 
+pub use hardware::gpu_makers;
 pub use linux::{EnergyMeter, StateMeter, busy_processors};
 pub(crate) use linux::{cache_size, processors};
 

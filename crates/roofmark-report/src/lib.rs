@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod ceiling;
 pub mod check;
 pub mod cost;
+pub mod doctor;
 pub mod evaluate;
 pub mod fit;
 pub mod inspect;

@@ -1,5 +1,6 @@
 //! The server: binding, routes, limits, shutdown.
 
+use crate::door::Door;
 use crate::guard::{Clients, guard};
 use crate::ledgers::Ledgers;
 use crate::program::{Program, Refused};
@@ -9,9 +10,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use axum_server::Server;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -24,7 +27,7 @@ use tower_http::timeout::TimeoutLayer;
 /// Time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for a client to send the head of a request.
-const HEAD: Duration = Duration::from_secs(15);
+const HEAD: Duration = Duration::from_secs(10);
 /// Time for a bundle to arrive and be taken in.
 const BUNDLE: Duration = Duration::from_secs(120);
 /// Time that a question waits for a free thread.
@@ -66,12 +69,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The certificate or key cannot be used.
-    #[error("use the certificate {path}: {source}", path = path.display())]
+    #[error("use the certificate or key in {path}: {reason}", path = path.display())]
     Certificate {
         /// Its file.
         path: PathBuf,
         /// What is wrong.
-        source: std::io::Error,
+        reason: String,
     },
     /// The server stopped.
     #[error("serve: {0}")]
@@ -123,16 +126,17 @@ impl Site {
 /// A server that is bound and not yet running.
 pub struct Bound {
     listener: TcpListener,
-    tls: Option<Tls>,
+    tls: Option<RustlsConfig>,
     site: Arc<Site>,
     address: SocketAddr,
 }
 
-/// Binds the address.
+/// Reads the certificate and binds the address.
 ///
 /// # Errors
-/// [`Error::Bind`], [`Error::Token`].
+/// [`Error::Certificate`], [`Error::Bind`], [`Error::Token`].
 pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error> {
+    let tls = options.tls.as_ref().map(certificate).transpose()?;
     let failed = |source| Error::Bind { address: options.address, source };
     let listener = TcpListener::bind(options.address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
@@ -150,7 +154,7 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
         listeners: Semaphore::new(64),
         evidence: OnceLock::new(),
     };
-    Ok(Bound { listener, tls: options.tls, site: Arc::new(site), address })
+    Ok(Bound { listener, tls, site: Arc::new(site), address })
 }
 
 fn token() -> Result<String, Error> {
@@ -185,7 +189,7 @@ impl Bound {
     /// Serves until `stop` is done.
     ///
     /// # Errors
-    /// [`Error::Certificate`], [`Error::Stopped`].
+    /// [`Error::Stopped`].
     pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let done = runtime.block_on(self.serve(stop));
@@ -207,35 +211,44 @@ impl Bound {
             Ok(())
         };
         tokio::spawn(async move { site.run(warm).await });
+        let proxied = self.site.proxied;
         let routes = routes(self.site).into_make_service_with_connect_info::<SocketAddr>();
+        let server = limited(axum_server::from_tcp(self.listener)?.handle(handle));
         match self.tls {
-            None => {
-                let mut server = axum_server::from_tcp(self.listener)?.handle(handle);
-                limited(server.http_builder());
-                server.serve(routes).await?;
-            }
+            None => server.acceptor(Door::new(false, proxied)).serve(routes).await?,
             Some(tls) => {
-                let config = certificate(&tls).await?;
-                let mut server = axum_server::from_tcp_rustls(self.listener, config)?.handle(handle);
-                limited(server.http_builder());
-                server.serve(routes).await?;
+                let tls = RustlsAcceptor::new(tls).acceptor(Door::new(true, proxied));
+                server.acceptor(tls).serve(routes).await?;
             }
         }
         Ok(())
     }
 }
 
-/// A client that sends its head slowly is not waited for.
-fn limited(builder: &mut Builder<TokioExecutor>) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+/// A client that sends its head slowly is not waited for. HTTP/1 alone: its limits are known.
+fn limited(server: Server<SocketAddr>) -> Server<SocketAddr> {
+    let mut server = server.http1_only().first_request_timeout(HEAD);
+    server.http_builder().http1().header_read_timeout(HEAD);
+    server
 }
 
-async fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
+fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
     // Another part of the program may have chosen already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
-        .await
-        .map_err(|source| Error::Certificate { path: tls.certificate.clone(), source })
+    let refused = |path: &PathBuf, reason: String| Error::Certificate { path: path.clone(), reason };
+    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| refused(&tls.certificate, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(refused(&tls.certificate, "it holds no certificate in PEM form".into()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| refused(&tls.key, error.to_string()))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| refused(&tls.certificate, format!("with the key {}: {error}", tls.key.display())))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
 /// All routes behind the guard.

@@ -8,6 +8,7 @@ pub mod ceiling;
 pub mod check;
 pub mod completions;
 pub mod cost;
+pub mod doctor;
 pub mod endpoint;
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -44,6 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Gpu(command) => gpu::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json, &place),
+        Command::Doctor(command) => doctor::run(&command, args.json, &place),
         Command::Probe(command) => probe::run(&command, args.json, &place),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json, &place),

@@ -4,15 +4,16 @@ use crate::exit::Exit;
 use crate::saved;
 use anyhow::Result;
 use clap::Args;
+use roofmark_facts::probe_record::ProbeRecord;
 use roofmark_measure::probe::{Event, Helpers, Options, PARTS, Subject, run as measure};
 use roofmark_measure::state;
 use roofmark_report::probe as report;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Arguments of `probe`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ProbeArgs {
     /// Most threads (default: all processors that this process may use).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -28,30 +29,49 @@ pub struct ProbeArgs {
 
 /// Probes and prints.
 pub fn run(args: &ProbeArgs, json: bool, place: &crate::ledger::Place) -> Result<Exit> {
-    let root = Path::new("/");
-    let host = state::host(root);
-    let threads = args.threads.unwrap_or(host.cpus);
-    let options = Options { root, threads, row: Duration::from_millis(800), only: &args.only };
-    let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
     let stop = crate::stop::flag("stopping; what was measured is kept (press again to stop now)")?;
-    let record = measure(subject, options, helpers(), &mut show, &stop);
+    let record = take(args, &stop);
     if json {
         super::print(&serde_json::to_string_pretty(&record)?)?;
     } else {
         super::print(&report::screen(&record))?;
     }
-    if args.only.is_empty() {
-        match saved::keep(&record) {
-            Ok(path) => eprintln!("kept in {}", path.display()),
-            Err(error) => eprintln!("warning: {error:#}"),
-        }
-    }
+    keep(&record, args.only.is_empty(), place);
     if let Some(name) = &args.save {
         let path = saved::add_to_catalog(&record, name)?;
         eprintln!("`{name}` is now a machine of {}", path.display());
     }
-    crate::ledger::keep_run(place, &record, roofmark_ledger::record::Context::default());
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Success })
+}
+
+/// A probe of all parts, kept.
+///
+/// # Errors
+/// Ctrl-C cannot be listened for, or it was pressed.
+pub fn fresh(place: &crate::ledger::Place) -> Result<ProbeRecord> {
+    let stop = crate::stop::flag("stopping; what was measured is kept (press again to stop now)")?;
+    let record = take(&ProbeArgs::default(), &stop);
+    keep(&record, true, place);
+    Ok(record)
+}
+
+fn take(args: &ProbeArgs, stop: &AtomicBool) -> ProbeRecord {
+    let root = Path::new("/");
+    let host = state::host(root);
+    let threads = args.threads.unwrap_or(host.cpus);
+    let options = Options { root, threads, row: Duration::from_millis(800), only: &args.only };
+    let subject = Subject { tool: crate::ledger::TOOL.into(), date: crate::day::now(), host };
+    measure(subject, options, helpers(), &mut show, stop)
+}
+
+/// Keeps the record in the ledger, and a whole one as the last of this machine.
+fn keep(record: &ProbeRecord, whole: bool, place: &crate::ledger::Place) {
+    match whole.then(|| saved::keep(record)) {
+        Some(Ok(path)) => eprintln!("kept in {}", path.display()),
+        Some(Err(error)) => eprintln!("warning: {error:#}"),
+        None => {}
+    }
+    crate::ledger::keep_run(place, record, roofmark_ledger::record::Context::default());
 }
 
 /// What this crate hands in: the engine where the build has one.
@@ -60,7 +80,7 @@ fn helpers() -> Helpers<'static> {
     let engine = Some(Box::new(start_engine) as roofmark_measure::probe::StartEngine<'static>);
     #[cfg(not(feature = "engine"))]
     let engine = None;
-    Helpers { engine, gpus: Some(Box::new(super::gpu::probe)) }
+    Helpers { engine, gpus: Some(Box::new(|| super::gpu::probe(super::gpu::PATIENCE))) }
 }
 
 /// The engine's process, confined to what it needs without a model.
