@@ -24,7 +24,6 @@ fn a_counter_that_moves_gives_energy_power_and_throttling() {
     let root = machine();
     let sampler = Sampler::start(root.path(), None);
     sampler.part("memory");
-    // A quarter of a second of rest is 25 s at most on a busy machine; the energy does not depend on it.
     write(root.path(), ENERGY, "31000000\n");
     write(root.path(), THROTTLED, "5\n");
     let trace = sampler.finish();
