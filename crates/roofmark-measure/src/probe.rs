@@ -21,6 +21,7 @@ use roofmark_facts::records::Host;
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ pub struct Options<'a> {
     pub threads: u32,
     /// Time for one row of a table.
     pub row: Duration,
+    /// Parts to run by their names in [`part_names`]; empty for all.
+    pub only: &'a [String],
 }
 
 /// Starts an engine.
@@ -60,6 +63,8 @@ pub struct Helpers<'a> {
     pub engine: Option<StartEngine<'a>>,
     /// For the GPUs.
     pub gpus: Option<ProbeGpus<'a>>,
+    /// Prints the state of GPUs, one JSON array a line, until its input ends.
+    pub gpu_states: Option<Command>,
 }
 
 /// A row whose median pass is below this share of its best moved while it was measured.
@@ -78,6 +83,8 @@ pub enum Event {
         done: u32,
         /// Parts in all.
         planned: u32,
+        /// About how long this part and those after it take.
+        left: Seconds,
     },
     /// A part gave nothing; the rest goes on.
     Failed {
@@ -101,37 +108,53 @@ struct Work<'a> {
 /// A part gives its findings to the record, or a reason why it has none.
 type Part = fn(&mut Work<'_>) -> Result<(), String>;
 
-/// The parts in the order they run.
-const PARTS: [(&str, Part); 6] = [
-    ("memory", memory),
-    ("caches", caches),
-    ("memory nodes", memory_nodes),
-    ("arithmetic", arithmetics),
-    ("quantised kernels", quantised),
-    ("GPUs", gpus),
+/// The parts in the order they run, each with the rows that it takes about as long as.
+const PARTS: [(&str, f64, Part); 6] = [
+    ("memory", 10.0, memory),
+    ("caches", 4.0, caches),
+    ("memory nodes", 1.0, memory_nodes),
+    ("arithmetic", 8.0, arithmetics),
+    ("quantised kernels", 12.0, quantised),
+    ("GPUs", 6.0, gpus),
 ];
+
+/// Names of the parts in the order they run.
+#[must_use]
+pub fn part_names() -> [&'static str; 6] {
+    PARTS.map(|(name, _, _)| name)
+}
 
 /// Probes this machine.
 pub fn run(
     subject: Subject,
     options: Options<'_>,
-    helpers: Helpers<'_>,
+    mut helpers: Helpers<'_>,
     events: &mut dyn FnMut(Event),
     stop: &AtomicBool,
 ) -> ProbeRecord {
     let start = Instant::now();
-    let sampler = Sampler::start(options.root, None);
+    let sampler = Sampler::start(options.root, helpers.gpu_states.take());
     let mut work = Work { record: empty(subject, &sampler), options, helpers, stop, arrays: None };
-    for (index, (name, part)) in PARTS.iter().enumerate() {
+    let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    for (name, _, _) in PARTS.iter().filter(|(name, _, _)| !wanted(name)) {
+        let (part, reason) = ((*name).into(), "not asked for".into());
+        work.record.doubts.push(ProbeDoubt::LeftOut { part, reason });
+    }
+    let parts: Vec<_> = PARTS.iter().filter(|(name, _, _)| wanted(name)).collect();
+    for (index, (name, _, part)) in parts.iter().enumerate() {
+        let rows: f64 = parts[index..].iter().map(|(_, rows, _)| rows).sum();
+        let left = Seconds(rows * options.row.as_secs_f64());
+        events(Event::Began { part: name, done: index as u32, planned: parts.len() as u32, left });
+        sampler.part(name);
+        let failed = part(&mut work).err();
+        if let Some(reason) = failed {
+            events(Event::Failed { part: name, reason: reason.clone() });
+            work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
+        }
+        // Ctrl-C in the last part is one too.
         if stop.load(Ordering::Relaxed) {
             work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
             break;
-        }
-        events(Event::Began { part: name, done: index as u32, planned: PARTS.len() as u32 });
-        sampler.part(name);
-        if let Err(reason) = part(&mut work) {
-            events(Event::Failed { part: name, reason: reason.clone() });
-            work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
         }
     }
     let mut record = work.record;
