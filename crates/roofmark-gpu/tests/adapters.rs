@@ -1,6 +1,6 @@
 //! Every adapter of this machine is measured; without one there is nothing to measure, and it says so.
 
-use roofmark_facts::probe_record::{GpuKind, Reading};
+use roofmark_facts::probe_record::GpuKind;
 use roofmark_facts::units::BytesPerSecond;
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ fn home() -> tempfile::TempDir {
 #[test]
 fn a_machine_without_a_gpu_has_none_and_that_is_no_failure() {
     let home = home();
-    let output = probe(home.path(), "GPUs").output().expect("the program runs");
+    let output = probe(home.path(), "gpus").output().expect("the program runs");
     let record = record(&output);
     assert_eq!((output.status.code(), &record["gpus"]), (Some(0), &Value::Array(vec![])));
     assert_eq!(failure(&record, "GPUs"), None);
@@ -86,7 +86,7 @@ fn bad_driver(folder: &Path, body: &str) -> Option<std::path::PathBuf> {
 fn beside(body: &str, expected: &str) {
     let home = home();
     let Some(manifest) = bad_driver(home.path(), body) else { return };
-    let mut command = probe(home.path(), "memory,GPUs");
+    let mut command = probe(home.path(), "memory,gpus");
     command.args(["--gpu-patience", "2"]);
     command.env("VK_DRIVER_FILES", &manifest).env("VK_ICD_FILENAMES", &manifest);
     let output = command.output().expect("the program runs");
@@ -122,7 +122,7 @@ fn a_driver_that_talks_more_than_a_pipe_holds_hangs_nothing() {
     let home = home();
     let body = "for (int i = 0; i < 20000; i++) { puts(\"talk talk talk\"); fputs(\"more talk\\n\", stderr); } fflush(stdout);";
     let Some(manifest) = bad_driver(home.path(), body) else { return };
-    let mut command = probe(home.path(), "GPUs");
+    let mut command = probe(home.path(), "gpus");
     command.env("VK_DRIVER_FILES", &manifest).env("VK_ICD_FILENAMES", &manifest);
     let record = record(&command.output().expect("the program runs"));
     let reason = failure(&record, "GPUs").unwrap_or_default();
