@@ -168,10 +168,10 @@ fn run_parts(work: &mut Work<'_>, sampler: &Sampler, events: &mut dyn FnMut(Even
             work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
         }
     }
-    let left_out = PARTS.iter().filter(|part| !asked(part)).map(|part| ProbeDoubt::LeftOut {
-        part: part.name.into(),
-        reason: "not asked for".into(),
-    });
+    let left_out = PARTS
+        .iter()
+        .filter(|part| !asked(part))
+        .map(|part| ProbeDoubt::LeftOut { part: part.name.into(), reason: "not asked for".into() });
     work.record.doubts.extend(left_out);
 }
 

@@ -9,8 +9,8 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use tile::Tile;
 use roofmark_facts::probe_record::Number;
+pub(crate) use tile::Tile;
 
 /// Sums an array whose length is a multiple of [`BLOCK`].
 pub(crate) type Read = fn(&[u8]) -> u64;

@@ -2,7 +2,8 @@
 
 use crate::lines::{labelled, table};
 use roofmark_facts::probe_record::{
-    Arithmetic, CurvePoint, Form, GpuKind, Number, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
+    Arithmetic, CurvePoint, Form, GpuKind, Number, Operation, ProbeDoubt, ProbeRecord, Reading, Shape,
+    StateSample,
 };
 use roofmark_facts::units::{Bytes, FlopPerSecond, significant};
 
@@ -97,7 +98,9 @@ fn arithmetic(record: &ProbeRecord) -> String {
         [
             match row.form {
                 Form::Peak => row.number.name().to_owned(),
-                Form::Gemm => format!("{} GEMM", if row.number == Number::F32 { "f32" } else { row.number.name() }),
+                Form::Gemm => {
+                    format!("{} GEMM", if row.number == Number::F32 { "f32" } else { row.number.name() })
+                }
             },
             row.threads.to_string(),
             significant(row.best.tera(), 3),

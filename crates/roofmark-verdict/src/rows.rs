@@ -377,7 +377,9 @@ mod tests {
         let check = |workload: Workload, before, after, expected: Option<(&str, f64)>, void| {
             let row = beside(workload, before, after);
             let found = row.doubts.iter().find_map(|doubt| match doubt {
-                Doubt::SentinelDrift { product, drift } => Some((product.as_str(), (drift * 1e3).round() / 1e3)),
+                Doubt::SentinelDrift { product, drift } => {
+                    Some((product.as_str(), (drift * 1e3).round() / 1e3))
+                }
                 _ => None,
             });
             assert_eq!((found, row.void, row.samples), (expected, void, 6), "{before:?} {after:?}");

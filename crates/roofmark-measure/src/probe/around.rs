@@ -64,8 +64,7 @@ mod tests {
 
     #[test]
     fn a_roof_is_read_in_little_memory() {
-        let host =
-            Host { available: Some(roofmark_facts::units::Bytes::from_gib(0.03)), ..Host::default() };
+        let host = Host { available: Some(roofmark_facts::units::Bytes::from_gib(0.03)), ..Host::default() };
         assert!(roof(&host, 1).unwrap().get() > 1e6);
     }
 }

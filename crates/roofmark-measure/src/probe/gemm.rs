@@ -80,14 +80,7 @@ impl Product {
 /// `to` (rows × columns, by rows) becomes the product of packed operands.
 ///
 /// Packed: for each block of depth all panels, each of them depth × width words.
-fn multiply(
-    tile: &Tile,
-    depth: usize,
-    activations: &[u32],
-    weights: &[u32],
-    to: &mut [u32],
-    columns: usize,
-) {
+fn multiply(tile: &Tile, depth: usize, activations: &[u32], weights: &[u32], to: &mut [u32], columns: usize) {
     let rows = activations.len() / depth;
     let group = (SECOND / BLOCK / tile.rows).max(1) * tile.rows;
     for begin in (0..depth).step_by(BLOCK) {

@@ -8,7 +8,8 @@ use roofmark_facts::probe_record::Number;
 /// Writes (`fresh`) or adds the product of two panels to rows of `to` that lie `stride` words apart.
 ///
 /// The panels are depth × rows words of activations and depth × columns words of weights.
-pub(crate) type RunTile = fn(activations: &[u32], weights: &[u32], to: &mut [u32], stride: usize, fresh: bool);
+pub(crate) type RunTile =
+    fn(activations: &[u32], weights: &[u32], to: &mut [u32], stride: usize, fresh: bool);
 
 /// A tile and how its panels lie in memory.
 #[derive(Clone, Copy)]
@@ -100,11 +101,15 @@ mod tests {
             (tile.run)(&left, &right, &mut to, stride, true);
             (tile.run)(&left, &right, &mut to, stride, false);
             for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-                let terms = (0..depth).map(|k| product(&tile, left[k * rows + row], right[k * columns + column]));
+                let terms =
+                    (0..depth).map(|k| product(&tile, left[k * rows + row], right[k * columns + column]));
                 let found = value(&tile, to[row * stride + column]);
                 assert_eq!(found, 2.0 * terms.sum::<f64>(), "{} at {row}, {column}", tile.instructions);
             }
-            assert!(to.chunks(stride).all(|row| row[columns..] == [7; 5]), "nothing beside the tile is written");
+            assert!(
+                to.chunks(stride).all(|row| row[columns..] == [7; 5]),
+                "nothing beside the tile is written"
+            );
         }
     }
 }
