@@ -19,7 +19,6 @@ target=${CARGO_TARGET_DIR:-target}
 threads=$(nproc)
 # Debian's OpenBLAS takes kernels for AVX2 on AMD's processors with AVX-512; those for SkylakeX are its best there.
 if [ -z "${OPENBLAS_CORETYPE-}" ] && grep -qw avx512f /proc/cpuinfo; then export OPENBLAS_CORETYPE=SkylakeX; fi
-export OMP_PROC_BIND=true
 
 build() {
     # shellcheck disable=SC2086
