@@ -33,6 +33,10 @@ pub(super) fn models<'a>(
 
 /// Claims of the table `rows` under `carry`, which is left with what a table of labels and values says.
 pub(super) fn claims(whole: &Whole<'_>, rows: &[Row], carry: &mut Frame, decimal: Decimal) -> Vec<Claim> {
+    // Lines of rules alone make a table without a row.
+    if rows.is_empty() {
+        return Vec::new();
+    }
     let reader = Cells { whole, decimal };
     let table = Table::of(reader, rows);
     if table.is_labels() {
