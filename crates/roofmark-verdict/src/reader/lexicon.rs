@@ -136,7 +136,10 @@ impl Lexicon {
             let spelling = split(name);
             let bare = without_attributes(&spelling);
             for spelling in [said(&spelling), said(&bare), spelling, bare] {
-                if is_usable(&spelling) {
+                let spoken = spelling.iter().any(|word| spelled::value(word).is_some());
+                if is_usable(&spelling)
+                    && !(spoken && spelling.len() < 2 + usize::from(spelling[0].len() == 1))
+                {
                     push_new(&mut all.entry(spelling).or_default().machines, index);
                 }
             }

@@ -211,6 +211,11 @@ impl Finder<'_> {
         {
             return None;
         }
+        let article = matches!(written.as_bytes(), [b'a'..=b'z', b' ', ..]);
+        let decimal = matches!(self.after(range.end, 2).as_bytes(), [b'.' | b',', b'0'..=b'9']);
+        if article && written.len() <= 5 || decimal && written.ends_with(|sign: char| sign.is_ascii_digit()) {
+            return None;
+        }
         let joined = self.before(range.start, 2);
         let inside = joined.ends_with('-') && joined.starts_with(char::is_alphabetic);
         if written.len() <= 2 && inside {
