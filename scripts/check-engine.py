@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the record of a load test of a real server: check-engine.py ENGINE STREAMS RECORD.json"""
+"""Checks the record of a load test of a real server: check-engine.py ENGINE STREAMS RECORD.json
+
+Demands that every request succeeded, that the server's own counts are there and right, and that nothing made a row
+void. A steady window that is too short to be sure of a rate is no fault of the server: it stays a remark on the row.
+"""
 
 import json
 import sys
@@ -27,15 +31,34 @@ def faults(engine: str, streams: list[int], document: dict) -> list[str]:
         bad = {doubt["kind"] for doubt in cell["doubts"]} & NEVER
         if bad:
             found.append(f"{label}: {', '.join(sorted(bad))}")
-        if not row["ttft"]["p50"] or not row["tpot"]["p50"] or not row["output_throughput"]:
-            found.append(f"{label}: a metric is missing")
+        if row["failed"] or not row["succeeded"]:
+            found.append(f"{label}: {row['failed']} requests failed")
+        if row["void"] and not bad:
+            found.append(f"{label}: void")
+        for metric, value in [("ttft", row["ttft"]["p50"]), ("tpot", row["tpot"]["p50"]),
+                              ("output_throughput", row["output_throughput"])]:
+            if not value:
+                found.append(f"{label}: no {metric}")
     return found
+
+
+def summary(document: dict) -> str:
+    """One line a row."""
+    server = document["run"]["server"]
+    lines = [f"{server['engine']} {server['version']}, {server['model'].rsplit('/', 1)[-1]}"]
+    for row in document["rows"]:
+        lines.append(f"  {row['arrival']['concurrency']:>3} streams: {row['succeeded']} requests, "
+                     f"{row['output_throughput'] or 0:.1f} tok/s, ttft {(row['ttft']['p50'] or 0) * 1e3:.1f} ms, "
+                     f"tpot {(row['tpot']['p50'] or 0) * 1e3:.2f} ms")
+    return "\n".join(lines)
 
 
 def main() -> None:
     engine, streams, path = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
-        found = faults(engine, [int(count) for count in streams.split(",")], json.load(file))
+        document = json.load(file)
+    print(summary(document))
+    found = faults(engine, [int(count) for count in streams.split(",")], document)
     for fault in found:
         print(f"{engine}: {fault}", file=sys.stderr)
     sys.exit(1 if found else 0)

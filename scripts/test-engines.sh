@@ -4,7 +4,7 @@
 #
 #   scripts/test-engines.sh                     all of them: 15 minutes and 7 GB the first time, then 5 minutes
 #   scripts/test-engines.sh llama-server        one of them: llama-server, mlx-lm or vllm
-#   STREAMS=1,4 REQUESTS=20 TOKENS=8 scripts/test-engines.sh    for a busy machine; more requests than streams
+#   STREAMS=1,4 REQUESTS=20 TOKENS=8 scripts/test-engines.sh    for a busy machine
 #   ROOFMARK=path scripts/test-engines.sh       with a program that is built already
 #
 # What is installed stays in target/engines. Nothing is asked of the network but the Python and Rust registries.
@@ -17,8 +17,11 @@ out=${CARGO_TARGET_DIR:-target}/engines
 mkdir -p "$out"
 out=$(realpath "$out")
 streams=${STREAMS:-1,2,4,8,16}
-requests=${REQUESTS:-32}
+requests=${REQUESTS:-64}
 tokens=${TOKENS:-32}
+# As many requests as streams are all sent at once and leave no time in which the load was steady.
+most=$(tr , '\n' <<<"$streams" | sort -n | tail -1)
+[ "$requests" -gt "$most" ] || { echo "failed to begin: REQUESTS=$requests must be more than $most streams" >&2; exit 2; }
 gguf=$(scripts/fetch-smollm2.sh)
 folder=$out/smollm2-bf16
 server_pid=
@@ -111,7 +114,8 @@ sweep() { # NAME
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency 1 --requests 2 \
         --input-tokens 64 --output-tokens 8 --seed 99 >/dev/null 2>&1 || true
     ROOFMARK_DATA=$out/data $roofmark bench --endpoint "http://127.0.0.1:$port" --concurrency "$streams" \
-        --requests "$requests" --input-tokens 64 --output-tokens "$tokens" --save "$out/$name.json" 2>"$out/$name.progress"
+        --requests "$requests" --input-tokens 64 --output-tokens "$tokens" --save "$out/$name.json" >"$out/$name.txt" 2>"$out/$name.progress" ||
+        { tail -20 "$out/$name.progress" "$out/$name.txt" >&2; return 1; }
     python3 scripts/check-engine.py "$name" "$streams" "$out/$name.json"
     stop_server
 }

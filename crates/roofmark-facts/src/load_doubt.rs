@@ -134,7 +134,7 @@ pub enum LoadDoubt {
     },
     /// The first cell, run again at the end, gave another result.
     OrderEffect {
-        /// Relative difference of the output rate.
+        /// Relative difference of the median time to the last token.
         difference: f64,
     },
     /// The machine changed while the cell ran.

@@ -5,8 +5,9 @@
 //! address, a prompt or an answer.
 
 use crate::load_doubt::LoadDoubt;
+use crate::probe_record::EnergyCounter;
 use crate::records::Host;
-use crate::units::{Bytes, RequestsPerSecond, Seconds, TokensPerSecond};
+use crate::units::{Bytes, Joules, RequestsPerSecond, Seconds, TokensPerSecond, Watts};
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored form.
@@ -27,13 +28,16 @@ pub struct LoadRun {
     pub server: ServerFacts,
     /// What was asked for.
     pub settings: LoadSettings,
-    /// Cells in the order they ran.
+    /// Cells in the order they were asked for; [`LoadCell::ran`] says when each ran.
     pub cells: Vec<LoadCell>,
     /// Doubts about the run as a whole.
     pub doubts: Vec<LoadDoubt>,
     /// Highest rate that the server holds, where it was searched.
     #[serde(default)]
     pub found_rate: Option<FoundRate>,
+    /// The cell that ran first, run again after the last: what differs between the two is not the load.
+    #[serde(default)]
+    pub repeat: Option<LoadCell>,
 }
 
 /// What a search for the highest sustainable rate found.
@@ -322,6 +326,34 @@ pub struct LoadCell {
     pub interrupted: bool,
     /// Doubts about this cell.
     pub doubts: Vec<LoadDoubt>,
+    /// Its place in the order in which the cells ran, from 0.
+    #[serde(default)]
+    pub ran: u32,
+    /// Energy of the machine over the cell, where the server is on this machine and it has a counter.
+    #[serde(default)]
+    pub energy: Option<LoadEnergy>,
+}
+
+/// Energy counters over a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadEnergy {
+    /// What each counter counted, such as `package-0`.
+    pub counters: Vec<EnergyCounter>,
+    /// Time between the first and the last reading.
+    pub time: Seconds,
+    /// Power of the same counters before the cells, the server loaded and nobody asking.
+    pub idle: Option<Watts>,
+}
+
+/// Energy per output token of a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnergyPerToken {
+    /// What the counters cover, such as `package-0`: not the whole machine.
+    pub scope: String,
+    /// All of it.
+    pub all: Joules,
+    /// Above the idle power, where that is known.
+    pub above_idle: Option<Joules>,
 }
 
 /// Resources of the client over a cell.
@@ -691,6 +723,9 @@ pub struct LoadRow {
     pub cached_tokens: Option<f64>,
     /// Counts of output tokens are estimates.
     pub estimated: bool,
+    /// Energy over the cell by its output tokens.
+    #[serde(default)]
+    pub energy: Option<EnergyPerToken>,
     /// Not fit for comparisons; shown all the same.
     pub void: bool,
     /// Failures and irregularities by kind: kind, failed, noted.

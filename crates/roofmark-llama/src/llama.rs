@@ -13,7 +13,7 @@ use crate::{VERSION, backend, chat, log, process};
 use roofmark_facts::units::{Bytes, Seconds};
 use roofmark_measure::engine::serve::Progress;
 use roofmark_measure::engine::{
-    DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, ModelSource,
+    DecodeCell, Device, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, ModelSource,
     OpenRequest, Opened, PrefillCell, ProductCell, Products, Timed,
 };
 use std::path::{Path, PathBuf};
@@ -201,6 +201,10 @@ impl Engine for Llama {
         let timed = self.time_decode(cell).map_err(Self::refuse("run decode steps"));
         process::come_to_rest();
         timed
+    }
+
+    fn devices(&mut self) -> Result<Vec<Device>, EngineError> {
+        Ok(backend::devices())
     }
 
     fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {

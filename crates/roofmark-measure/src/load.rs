@@ -3,6 +3,7 @@
 //! A response is time-stamped when its bytes are read, before they are parsed. Latency counts from
 //! the time that a request was due. A chunk is never taken for a token.
 
+pub mod around;
 pub mod ask;
 pub mod before;
 pub mod chunk;

@@ -19,7 +19,7 @@ fn engine(script: &str) -> Result<ChildEngine, EngineError> {
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), script.into()],
         descriptors: Vec::new(),
-        limits: Limits { answer: Duration::from_millis(1500), silence: Duration::from_millis(500) },
+        limits: Limits { answer: Duration::from_millis(2500), silence: Duration::from_millis(1500) },
     })
 }
 
@@ -68,11 +68,11 @@ fn an_early_end_is_told_with_its_status() {
 fn silence_and_slowness_are_two_things() {
     check(
         "exec sleep 20",
-        "failed to run a prefill: no sign of life for 0.5 s; the engine's process was stopped",
+        "failed to run a prefill: no sign of life for 1.5 s; the engine's process was stopped",
     );
     check(
-        r#"while sleep 0.1; do echo '{"beat":{"permille":1}}'; done"#,
-        "failed to run a prefill: no answer within 1.5 s; the engine's process was stopped",
+        r#"while sleep 0.05; do echo '{"beat":{"permille":1}}'; done"#,
+        "failed to run a prefill: no answer within 2.5 s; the engine's process was stopped",
     );
 }
 
@@ -126,7 +126,7 @@ fn a_program_that_is_no_engine_is_found_out_at_once() {
 
 #[test]
 fn the_watch_sees_the_progress_and_can_stop_it() {
-    let script = format!(r#"{HELLO} while sleep 0.1; do echo '{{"beat":{{"permille":250}}}}'; done"#);
+    let script = format!(r#"{HELLO} while sleep 0.05; do echo '{{"beat":{{"permille":250}}}}'; done"#);
     let mut engine = engine(&script).expect("the script says hello");
     let seen = Arc::new(AtomicU64::new(0));
     let sink = seen.clone();

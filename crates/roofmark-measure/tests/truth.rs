@@ -29,7 +29,7 @@ fn table(first: u64, gap: u64, tokens: u32) -> Timetable {
 fn measured(table: Timetable, arrival: Arrival, requests: u32) -> (LoadCell, HashMap<u64, Truth>) {
     let (address, truths) = serve(table);
     let target = Target::new(&format!("http://{address}"), None, None).expect("a target");
-    let cell = server::run_patiently(&target, &plan(arrival, requests, table.tokens));
+    let cell = server::run(&target, &plan(arrival, requests, table.tokens));
     let truths = truths.try_iter().map(|(number, truth)| (number as u64, truth)).collect();
     (cell, truths)
 }

@@ -26,6 +26,7 @@ pub fn screen(run: &LoadRun, rows: &[LoadRow], parts: &[(String, LoadRow)], knee
     text += &labelled("tokens", &length, 10);
     text.push('\n');
     text += &row_table(rows);
+    text += &energy_lines(rows);
     text += &part_table(parts);
     text += &knee_line(knee, rows);
     text += &run.found_rate.as_ref().map_or(String::new(), |found| found_lines(found, &run.settings.slos));
@@ -55,6 +56,24 @@ fn row_table(rows: &[LoadRow]) -> String {
     }
     table(&lines, &[1, 2, 3, 4, 5, 6, 7, 8])
         + "times in ms; - is unknown, or too few requests for the percentile\n"
+}
+
+/// Energy per output token, with what its counters cover.
+fn energy_lines(rows: &[LoadRow]) -> String {
+    let line = |row: &LoadRow| {
+        let energy = row.energy.as_ref()?;
+        let above = energy
+            .above_idle
+            .map_or(String::new(), |above| format!(", {} above idle", plain(above.get(), 3)));
+        let text = format!(
+            "{} J per output token{above} ({} only), {} in flight",
+            plain(energy.all.get(), 3),
+            clean(&energy.scope),
+            row.arrival.label()
+        );
+        Some(labelled("energy", &text, 10))
+    };
+    rows.iter().filter_map(line).collect()
 }
 
 /// Stages of a load that changes, turns of conversations.

@@ -9,16 +9,19 @@ use roofmark_facts::load_doubt::{
     CLIENT_SHARE_VOID, LoadDoubt, OUTPUT_DRIFT_FLAG, PREFIX_HITS_VOID, PROMPT_DRIFT_VOID,
 };
 use roofmark_facts::load_record::{
-    Arrival, Latency, LoadCell, LoadRow, LoadRun, LoadSettings, RequestRecord, ServerFacts, Slo, SloMetric,
-    Stage, SteadyWindow, TokenSource, Trouble,
+    Arrival, EnergyPerToken, Latency, LoadCell, LoadRow, LoadRun, LoadSettings, RequestRecord, ServerFacts,
+    Slo, SloMetric, Stage, SteadyWindow, TokenSource, Trouble,
 };
-use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond};
+use roofmark_facts::probe_record::{Reading, Why};
+use roofmark_facts::units::{Joules, RequestsPerSecond, Seconds, TokensPerSecond};
 use std::collections::BTreeMap;
 
 /// Seed of the bootstrap intervals.
 const SEED: u64 = 7;
 /// The server's counter may differ from the sum of its usage by this share, and one token a request.
 const COUNTS_TOLERANCE: f64 = 0.01;
+/// Steps of an energy counter that a cell must hold.
+const ENERGY_PERIODS: f64 = 20.0;
 
 /// The row of a cell and the doubts that its requests raise.
 #[must_use]
@@ -64,12 +67,62 @@ pub fn row(cell: &LoadCell, settings: &LoadSettings, server: &ServerFacts) -> (L
             good.iter().filter_map(|request| request.cached_tokens.map(|count| count as f64)),
         ),
         estimated: good.iter().any(|request| request.token_source > Some(TokenSource::Listed)),
+        energy: energy(cell, &good).unwrap_or_default(),
         void: false,
         troubles: troubles(&cell.requests),
     };
     let doubts = doubts(cell, settings, server, &good, &row);
     row.void = doubts.iter().chain(&cell.doubts).any(LoadDoubt::voids);
     (row, doubts)
+}
+
+/// Energy of the cell over its output tokens; `None` where there is no counter that may be read, the reason where there
+/// is one that cannot be believed.
+fn energy(cell: &LoadCell, good: &[&RequestRecord]) -> Result<Option<EnergyPerToken>, String> {
+    let Some(energy) = &cell.energy else { return Ok(None) };
+    let mut sum = 0.0;
+    for counter in &energy.counters {
+        match (&counter.energy, &counter.period) {
+            (Reading::Unavailable(Why::Frozen), _) => return Err(format!("{} did not move", counter.scope)),
+            (Reading::Unavailable(_), _) => return Ok(None),
+            (Reading::Value(_), Reading::Unavailable(_)) => {
+                return Err(format!("how often {} moves is not known", counter.scope));
+            }
+            (Reading::Value(_), Reading::Value(period)) if energy.time < *period * ENERGY_PERIODS => {
+                return Err(format!(
+                    "{} moves every {:.3} s, and the cell took {:.3} s: fewer than {ENERGY_PERIODS:.0} steps",
+                    counter.scope,
+                    period.get(),
+                    energy.time.get()
+                ));
+            }
+            (Reading::Value(joules), Reading::Value(_)) => sum += joules.get(),
+        }
+    }
+    let tokens: f64 = good.iter().filter_map(|request| request.output_tokens).sum();
+    if tokens <= 0.0 {
+        return Ok(None);
+    }
+    let scopes: Vec<&str> = energy.counters.iter().map(|counter| counter.scope.as_str()).collect();
+    let above = energy.idle.map(|idle| Joules((sum - (idle * energy.time).get()).max(0.0) / tokens));
+    Ok(Some(EnergyPerToken { scope: scopes.join(" + "), all: Joules(sum / tokens), above_idle: above }))
+}
+
+/// Whether the cell that ran first, run again after the last, took another time: then the cells between differ by more
+/// than their load. Said where the medians are more than 3 % apart and their intervals do not meet.
+#[must_use]
+pub fn order_effect(run: &LoadRun) -> Option<LoadDoubt> {
+    let first = run.cells.iter().find(|cell| cell.ran == 0)?;
+    let again = run.repeat.as_ref().filter(|cell| !cell.interrupted && cell.arrival == first.arrival)?;
+    let of = |cell: &LoadCell| {
+        let good = cell.requests.iter().filter(|request| request.succeeded());
+        let found = latency(good.filter_map(RequestRecord::e2e));
+        Some((found.p50?, found.p50_interval?))
+    };
+    let ((before, (low, high)), (after, (again_low, again_high))) = (of(first)?, of(again)?);
+    let difference = after.get() / before.get() - 1.0;
+    let apart = again_low > high || again_high < low;
+    (apart && difference.abs() > DRIFT_FLAG).then_some(LoadDoubt::OrderEffect { difference })
 }
 
 /// A row for each part of each cell, with its name.
@@ -354,6 +407,9 @@ fn surrounding_doubts(cell: &LoadCell, settings: &LoadSettings, good: &[&Request
             found.push(LoadDoubt::SentinelDrift { drift });
         }
     }
+    if let Err(reason) = energy(cell, good) {
+        found.push(LoadDoubt::EnergyInvalid { reason });
+    }
     if let Some(check) = settings.check.as_ref().filter(|check| !check.right) {
         found.push(LoadDoubt::WrongAnswer { answer: check.answer.clone() });
     }
@@ -567,6 +623,8 @@ mod tests {
             counters: ServerCounters::default(),
             interrupted: false,
             doubts: Vec::new(),
+            ran: 0,
+            energy: None,
         }
     }
 

@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use roofmark_facts::machine::{Basis, Source, Sourced};
     use roofmark_facts::profile::CacheLayers;
-    use roofmark_facts::records::{ModelFacts, Part};
+    use roofmark_facts::records::{ModelFacts, Part, Sentinel, SentinelPair};
     use roofmark_facts::units::Flop;
     use roofmark_testing::roof;
 
@@ -325,6 +325,53 @@ mod tests {
         let void = whole(&[1.25; 6], (65.0, 36.0));
         assert!(void.void);
         assert_eq!(void.samples, 6, "a void row is still shown");
+    }
+
+    /// A row of six samples whose sentinels read `[GB/s, TFLOP/s]` before and after each.
+    fn beside(workload: Workload, before: [f64; 2], after: [f64; 2]) -> Row {
+        let read = |[gemv, gemm]: [f64; 2]| Sentinel {
+            gemv: BytesPerSecond::from_gb(gemv),
+            gemm: roofmark_facts::units::FlopPerSecond(gemm * 1e12),
+        };
+        let sentinel = Some(SentinelPair { before: read(before), after: read(after) });
+        let sample = Sample { sentinel, ..sample(workload, 1.25, (40.0, 40.0)) };
+        rows(&run(vec![(36, workload, vec![sample; 6])])).remove(0)
+    }
+
+    #[test]
+    fn a_sentinel_that_moves_flags_and_then_voids() {
+        let check = |workload: Workload, before, after, expected: Option<(&str, f64)>, void| {
+            let row = beside(workload, before, after);
+            let found = row.doubts.iter().find_map(|doubt| match doubt {
+                Doubt::SentinelDrift { product, drift } => {
+                    Some((product.as_str(), (drift * 1e3).round() / 1e3))
+                }
+                _ => None,
+            });
+            assert_eq!((found, row.void, row.samples), (expected, void, 6), "{before:?} {after:?}");
+        };
+        let (decode, prefill) = (decode(), Workload::prefill(512, 0));
+        check(decode, [30.0, 1.0], [29.2, 1.0], None, false);
+        check(decode, [30.0, 1.0], [28.8, 1.0], Some(("matrix-vector", 0.04)), false);
+        check(decode, [28.8, 1.0], [30.0, 1.0], Some(("matrix-vector", 0.04)), false);
+        check(decode, [30.0, 1.0], [27.0, 1.0], Some(("matrix-vector", 0.1)), true);
+        check(decode, [30.0, 1.0], [30.0, 0.5], None, false);
+        check(prefill, [30.0, 1.0], [15.0, 1.0], None, false);
+        check(prefill, [30.0, 1.0], [30.0, 0.95], Some(("matrix-matrix", 0.05)), false);
+        check(prefill, [30.0, 1.0], [30.0, 0.91], Some(("matrix-matrix", 0.09)), true);
+    }
+
+    #[test]
+    fn a_sentinel_that_moves_from_one_sample_to_the_next_voids_the_row() {
+        let read = |gb| Sentinel {
+            gemv: BytesPerSecond::from_gb(gb),
+            gemm: roofmark_facts::units::FlopPerSecond(1e12),
+        };
+        let samples = [30.0, 30.0, 25.0, 30.0, 30.0, 30.0].map(|gb| Sample {
+            sentinel: Some(SentinelPair { before: read(gb), after: read(gb) }),
+            ..sample(decode(), 1.25, (40.0, 40.0))
+        });
+        assert!(rows(&run(vec![(36, decode(), samples.to_vec())]))[0].void);
     }
 
     #[test]

@@ -186,6 +186,8 @@ mod tests {
             counters: ServerCounters::default(),
             interrupted: false,
             doubts: Vec::new(),
+            ran: 0,
+            energy: None,
         }
     }
 

@@ -55,6 +55,8 @@ fn cell(arrival: Arrival, arrivals_end: f64, requests: Vec<RequestRecord>) -> Lo
         counters: ServerCounters::default(),
         interrupted: false,
         doubts: Vec::new(),
+        ran: 0,
+        energy: None,
     }
 }
 

@@ -1,18 +1,22 @@
 //! The pitfalls of measuring a server: each test first shows the naive number wrong, then ours right.
 //!
-//! The numbers are those of `docs/measurement.md`. Energy (12) and order (14) are not measured beside a load.
+//! The numbers are those of `docs/measurement.md`.
 
 #[path = "../../roofmark-measure/tests/server/mod.rs"]
 mod server;
 
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{
-    Arrival, ClientUse, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerEngine, ServerFacts,
+    Arrival, ClientUse, LoadCell, LoadEnergy, LoadRow, LoadRun, LoadSettings, RequestRecord, ServerEngine,
+    ServerFacts,
 };
-use roofmark_facts::units::{RequestsPerSecond, Seconds};
+use roofmark_facts::probe_record::{EnergyCounter, Reading, Why};
+use roofmark_facts::units::{Joules, RequestsPerSecond, Seconds, Watts};
+#[cfg(target_os = "linux")]
+use roofmark_measure::load::around::EnergyWatch;
 use roofmark_verdict::load::row;
 use server::{HEAD, close, closed, content, end, event, facts, plan, run, send, serve, usage};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 fn settings() -> LoadSettings {
@@ -59,23 +63,27 @@ fn quantile(mut values: Vec<f64>, p: f64) -> f64 {
 
 #[test]
 fn pitfall_01_coordinated_omission() {
-    // The server stands still from 0.3 s to 0.8 s. Of 200 requests at 100/s, 50 are due in that time.
-    let begun = Instant::now();
-    let (from, to) = (Duration::from_millis(300), Duration::from_millis(800));
+    // The server stands still from 0.3 s to 1.3 s. Of 300 requests at 100/s, 100 are due in that time.
+    let begun = OnceLock::new();
+    let (from, to) = (Duration::from_millis(300), Duration::from_millis(1300));
     let target = serve(move |_, stream| {
-        if (from..to).contains(&begun.elapsed()) {
-            std::thread::sleep(to.saturating_sub(begun.elapsed()));
+        let since = begun.get_or_init(Instant::now).elapsed();
+        if (from..to).contains(&since) {
+            std::thread::sleep(to - since);
         }
         send(stream, &(HEAD.to_owned() + &content("a") + &end("length", &usage(64, 1))))?;
         close()
     });
-    let open = run(&target, &plan(Arrival::Constant { rate: RequestsPerSecond(100.0) }, 200, 1));
+    let open = run(&target, &plan(Arrival::Constant { rate: RequestsPerSecond(100.0) }, 300, 1));
     let ttft = |request: &RequestRecord| request.ttft().expect("a token").get();
     let p90 = quantile(open.requests.iter().map(ttft).collect(), 0.9);
-    assert!((0.2..0.5).contains(&p90), "{p90}");
-    // A client that waits for its answers sends one request into the freeze: all the others are fast.
-    let waiting: Vec<f64> = open.requests.iter().map(ttft).filter(|ttft| *ttft < 0.05).chain([0.5]).collect();
-    assert!(quantile(waiting, 0.9) < 0.1, "the naive 90th percentile");
+    // 30 requests lie beyond it, so it is 0.7 s; a busy machine makes it longer.
+    assert!((0.5..7.0).contains(&p90), "{p90}");
+    // A client that waits for its answers sends one request into the freeze, and 200 outside.
+    let mut fast: Vec<f64> = open.requests.iter().map(ttft).collect();
+    fast.sort_by(f64::total_cmp);
+    let naive = quantile([&fast[..200], &fast[299..]].concat(), 0.9);
+    assert!(naive < 0.5 * p90, "the naive 90th percentile is {naive}");
     // A client that is itself late says so.
     let mut late = open;
     late.requests.iter_mut().for_each(|request| request.sent = request.sent + Seconds(0.02));
@@ -109,13 +117,13 @@ fn pitfall_03_what_is_no_first_token() {
     let target = serve(|_, stream| {
         let role = event(r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#);
         send(stream, &(HEAD.to_owned() + ": waiting\n\n" + &role + &content("")))?;
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(400));
         send(stream, &(content("a") + &end("length", &usage(64, 1))))?;
         close()
     });
     for request in run(&target, &plan(closed(1), 3, 1)).requests {
-        assert!(request.ttfb().expect("a byte").get() < 0.04, "the naive first token");
-        assert!(request.ttft().expect("a token").get() >= 0.06);
+        assert!(request.ttfb().expect("a byte").get() < 0.36, "the naive first token");
+        assert!(request.ttft().expect("a token").get() >= 0.4);
     }
 }
 
@@ -124,13 +132,13 @@ fn pitfall_04_reasoning() {
     let target = serve(|_, stream| {
         send(stream, HEAD)?;
         send(stream, &event(r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#))?;
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(400));
         send(stream, &(content("a") + &end("stop", &usage(64, 2))))?;
         close()
     });
     for request in run(&target, &plan(closed(1), 3, 2)).requests {
         let naive = request.ttfa().expect("an answer").get();
-        assert!(naive >= 0.06 && request.ttft().expect("a token").get() < 0.04);
+        assert!(naive >= 0.4 && request.ttft().expect("a token").get() < 0.36);
     }
     // Reasoning that is counted but not shown: a gap between chunks is no gap between tokens.
     let counts =
@@ -275,6 +283,102 @@ fn a_counter_that_disagrees_with_the_answers() {
     cell.counters.output_tokens = Some(240.0);
     let (row, doubts) = judged(&cell);
     assert!(row.void && doubts.contains(&LoadDoubt::CountsDisagree { usage: 80.0, counter: 240.0 }));
+}
+
+fn energy_of(joules: Reading<Joules>, period: Reading<Seconds>, time: f64) -> LoadEnergy {
+    let counter = EnergyCounter { scope: "package-0".into(), energy: joules, period };
+    LoadEnergy { counters: vec![counter], time: Seconds(time), idle: Some(Watts(30.0)) }
+}
+
+#[test]
+fn pitfall_12_energy_scope() {
+    let mut cell = answered(HEAD.to_owned() + &content("a").repeat(8) + &end("length", &usage(64, 8)), 5, 8);
+    let mut judge = |energy: LoadEnergy| {
+        cell.energy = Some(energy);
+        let (row, doubts) = judged(&cell);
+        let invalid = doubts.iter().any(|doubt| matches!(doubt, LoadDoubt::EnergyInvalid { .. }));
+        (row.energy, invalid)
+    };
+    // 400 J over 10 s and 40 tokens are 10 J a token; 30 W were drawn before anybody asked.
+    let joules = || Reading::Value(Joules(400.0));
+    let (energy, invalid) = judge(energy_of(joules(), Reading::Value(Seconds(0.001)), 10.0));
+    let energy = energy.expect("energy");
+    let naive = energy.all.get();
+    assert!(!invalid && energy.scope == "package-0" && near(naive, 10.0, 1e-9));
+    assert!(near(energy.above_idle.expect("idle is known").get(), 2.5, 1e-9));
+    // A counter that moves once a second has not moved twenty times, so up to a tenth of the number is chance.
+    let (energy, invalid) = judge(energy_of(joules(), Reading::Value(Seconds(1.0)), 10.0));
+    assert!(energy.is_none() && invalid);
+    // How often it moves is not known.
+    let (energy, invalid) = judge(energy_of(joules(), Reading::Unavailable(Why::Frozen), 10.0));
+    assert!(energy.is_none() && invalid);
+    // What may not be read is no fault of the run.
+    let (energy, invalid) =
+        judge(energy_of(Reading::Unavailable(Why::Denied), Reading::Unavailable(Why::Denied), 10.0));
+    assert!(energy.is_none() && !invalid);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pitfall_12_a_frozen_counter_is_no_energy_saved() {
+    let root = tempfile::tempdir().expect("a folder");
+    let zone = root.path().join("sys/class/powercap/intel-rapl:0");
+    std::fs::create_dir_all(&zone).expect("made");
+    for (file, text) in
+        [("name", "package-0"), ("energy_uj", "5000000"), ("max_energy_range_uj", "262143328850")]
+    {
+        std::fs::write(zone.join(file), text).expect("written");
+    }
+    let read =
+        || std::fs::read_to_string(zone.join("energy_uj")).expect("read").parse::<f64>().expect("a number");
+    let before = read();
+    let watch = EnergyWatch::start(root.path());
+    let mut cell = answered(HEAD.to_owned() + &content("a").repeat(8) + &end("length", &usage(64, 8)), 5, 8);
+    cell.energy = watch.finish(None);
+    let naive = (read() - before) / 1e6 / 40.0;
+    assert_eq!(naive, 0.0, "the naive energy of a token");
+    let (row, doubts) = judged(&cell);
+    let frozen = LoadDoubt::EnergyInvalid { reason: "package-0 did not move".into() };
+    assert!(row.energy.is_none() && doubts.contains(&frozen), "{doubts:?}");
+}
+
+#[test]
+fn pitfall_14_order_effects() {
+    // A server that is ten times slower after its twentieth request, whatever the load.
+    let count = std::sync::atomic::AtomicU32::new(0);
+    let target = serve(move |_, stream| {
+        let slow = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 20;
+        std::thread::sleep(Duration::from_millis(if slow { 400 } else { 40 }));
+        send(stream, &(HEAD.to_owned() + &content("a") + &end("length", &usage(64, 1))))?;
+        close()
+    });
+    let alone = run(&target, &plan(closed(1), 20, 1));
+    let crowd = LoadCell { ran: 1, ..run(&target, &plan(closed(2), 12, 1)) };
+    let again = run(&target, &plan(closed(1), 8, 1));
+    let e2e = |cell: &LoadCell| judged(cell).0.e2e.p50.expect("a median").get();
+    assert!(e2e(&crowd) > 2.0 * e2e(&alone), "the naive reading: two streams cost more than one");
+    assert!(e2e(&again) > 0.5 * e2e(&crowd), "one stream costs as much by now");
+    let of = |repeat: LoadCell| {
+        let cells = vec![alone.clone(), crowd.clone()];
+        roofmark_verdict::load::order_effect(&load_run(cells, Some(repeat)))
+    };
+    assert!(matches!(of(again), Some(LoadDoubt::OrderEffect { difference }) if difference > 1.0));
+    assert_eq!(of(alone.clone()), None, "the same again is no effect");
+}
+
+fn load_run(cells: Vec<LoadCell>, repeat: Option<LoadCell>) -> LoadRun {
+    LoadRun {
+        format: roofmark_facts::load_record::FORMAT.into(),
+        tool: "test".into(),
+        date: "2026-01-01T00:00:00Z".into(),
+        client: roofmark_facts::records::Host::default(),
+        server: facts(),
+        settings: settings(),
+        cells,
+        doubts: Vec::new(),
+        found_rate: None,
+        repeat,
+    }
 }
 
 #[test]

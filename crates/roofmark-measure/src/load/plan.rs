@@ -6,7 +6,7 @@ use super::driver::{Driven, Job, Next, Source, drive};
 use super::exchange::Nanos;
 use super::limits::Timeouts;
 use super::target::Target;
-use super::trace::TraceRow;
+use super::trace::{BLOCK_TOKENS, TraceRow};
 use super::watch::Watch;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -161,6 +161,8 @@ pub fn cell_of(arrival: Arrival, driven: Driven) -> LoadCell {
         counters: ServerCounters::default(),
         interrupted: driven.interrupted,
         doubts: Vec::new(),
+        ran: 0,
+        energy: None,
     }
 }
 
@@ -203,8 +205,13 @@ impl Source for Planned<'_> {
         let prompt = row.map_or_else(|| self.plan.input.draw(&mut self.random), |row| row.input);
         let output = row.map_or_else(|| self.plan.output.draw(&mut self.random), |row| row.output);
         self.given += 1;
-        let text = prompt_text(prompt, self.plan, &mut self.random);
-        let (path, body) = if self.plan.shared_prefix {
+        let blocks = row.map_or(&[][..], |row| &row.blocks);
+        let text = if blocks.is_empty() {
+            prompt_text(prompt, self.plan, &mut self.random)
+        } else {
+            block_text(prompt, blocks, self.plan)
+        };
+        let (path, body) = if self.plan.shared_prefix || !blocks.is_empty() {
             conversation_body(self.server, &[&text], output, self.plan.ignore_eos)
         } else {
             request_body(self.server, &text, output, self.plan.ignore_eos)
@@ -270,26 +277,51 @@ fn prompt_text(tokens: u32, plan: &Plan, random: &mut SmallRng) -> String {
     words_after_nonce(words, plan.shared_prefix, random)
 }
 
+/// A prompt of about `tokens` tokens from the blocks of a trace: prompts whose first blocks have the same numbers begin
+/// alike, and no further. Another seed makes other blocks, which no cache has of an earlier run.
+fn block_text(tokens: u32, blocks: &[u64], plan: &Plan) -> String {
+    let words = ((f64::from(tokens) - plan.ratio.overhead) / plan.ratio.per_word).round().max(1.0) as usize;
+    let block = (f64::from(BLOCK_TOKENS) / plan.ratio.per_word).round().max(1.0) as usize;
+    let of = |number: u64| SmallRng::seed_from_u64(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ plan.seed);
+    let first = blocks.first().copied().unwrap_or_default();
+    let mut text = format!("{} ", of(first).random_range(100_000..1_000_000));
+    let mut left = words;
+    // A length beyond the last block goes on with blocks of its own.
+    for number in blocks.iter().copied().chain((1..).map(|more| !more)) {
+        append_words(&mut text, left.min(block), &mut of(number));
+        left = left.saturating_sub(block);
+        if left == 0 {
+            break;
+        }
+    }
+    text.trim_end().to_owned()
+}
+
 /// `words` words of shuffled sentences after a nonce of one word.
 pub(super) fn words_after_nonce(words: usize, shared: bool, random: &mut SmallRng) -> String {
     let nonce: u32 = random.random_range(100_000..1_000_000);
     let mut text = if shared { String::new() } else { format!("{nonce} ") };
     let mut order = SmallRng::seed_from_u64(if shared { 0 } else { u64::from(nonce) });
+    append_words(&mut text, words, &mut order);
+    if shared {
+        text.push_str(&nonce.to_string());
+    }
+    text.trim_end().to_owned()
+}
+
+/// Words of shuffled sentences, each with a space after it.
+fn append_words(text: &mut String, words: usize, order: &mut SmallRng) {
     let mut left = words;
     while left > 0 {
         // Without putting back, so that prompts of one length differ little in their tokens.
         let mut sentences: Vec<&str> = SENTENCES.to_vec();
-        sentences.shuffle(&mut order);
+        sentences.shuffle(order);
         for word in sentences.iter().flat_map(|sentence| sentence.split(' ')).take(left) {
             text.push_str(word);
             text.push(' ');
             left -= 1;
         }
     }
-    if shared {
-        text.push_str(&nonce.to_string());
-    }
-    text.trim_end().to_owned()
 }
 
 /// Path and body of a request for one prompt that nothing is cached of, as the server's software understands it.
@@ -472,6 +504,24 @@ mod tests {
             .filter_map(|message| message["role"].as_str())
             .collect();
         assert_eq!(roles, ["user", "assistant", "user"]);
+    }
+
+    #[test]
+    fn blocks_of_a_trace_are_shared_as_it_says() {
+        let plan = plan(Arrival::Trace { form: "mooncake".into(), speed: 1.0 });
+        let common =
+            |one: &str, other: &str| one.split(' ').zip(other.split(' ')).take_while(|(a, b)| a == b).count();
+        let [one, other] = [[7, 8, 9], [7, 8, 10]].map(|blocks| block_text(1400, &blocks, &plan));
+        let block = (f64::from(BLOCK_TOKENS) / plan.ratio.per_word).round() as usize;
+        // The nonce and two blocks; the third may begin with the same word by chance.
+        assert!((2 * block + 1..2 * block + 4).contains(&common(&one, &other)), "{}", common(&one, &other));
+        let words = (1400.0 - plan.ratio.overhead) / plan.ratio.per_word;
+        assert_eq!(one.split(' ').count(), words.round() as usize + 1);
+        // Prompts of lengths alone share nothing, and neither does another seed.
+        let mut random = SmallRng::seed_from_u64(1);
+        let naive = [0, 1].map(|_| prompt_text(1400, &plan, &mut random));
+        assert_eq!(common(&naive[0], &naive[1]), 0);
+        assert_eq!(common(&one, &block_text(1400, &[7, 8, 9], &Plan { seed: 8, ..plan.clone() })), 0);
     }
 
     #[test]

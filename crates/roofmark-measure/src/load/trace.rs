@@ -2,8 +2,13 @@
 
 use super::LoadError;
 
+/// Tokens of a block of Mooncake's traces.
+pub const BLOCK_TOKENS: u32 = 512;
+/// Most blocks of a prompt.
+const BLOCKS_CAP: usize = 1 << 16;
+
 /// One request of a trace.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TraceRow {
     /// Seconds after the first request.
     pub at: f64,
@@ -11,6 +16,9 @@ pub struct TraceRow {
     pub input: u32,
     /// Output tokens.
     pub output: u32,
+    /// Numbers of the prompt's blocks of [`BLOCK_TOKENS`]: prompts that begin with the same numbers begin alike. Empty
+    /// where the trace does not say.
+    pub blocks: Vec<u64>,
 }
 
 /// How a line of one form becomes a row.
@@ -53,10 +61,18 @@ pub fn read(text: &str) -> Result<(&'static str, Vec<TraceRow>), LoadError> {
 fn mooncake(line: &str) -> Option<TraceRow> {
     let row: serde_json::Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| row.get(name)?.as_u64().and_then(|value| u32::try_from(value).ok());
+    let blocks: Vec<u64> = match row.get("hash_ids") {
+        None | Some(serde_json::Value::Null) => Vec::new(),
+        Some(ids) => ids.as_array()?.iter().map(serde_json::Value::as_u64).collect::<Option<_>>()?,
+    };
+    if blocks.len() > BLOCKS_CAP {
+        return None;
+    }
     Some(TraceRow {
         at: row.get("timestamp")?.as_f64()? / 1e3,
         input: number("input_length")?,
         output: number("output_length")?,
+        blocks,
     })
 }
 
@@ -73,6 +89,7 @@ fn burst_row(line: &str, [at, input, output]: [usize; 3]) -> Option<TraceRow> {
         at: cells.get(at)?.parse().ok()?,
         input: whole(cells.get(input)?)?,
         output: whole(cells.get(output)?)?,
+        blocks: Vec::new(),
     })
 }
 
@@ -88,6 +105,7 @@ fn azure(line: &str) -> Option<TraceRow> {
         at: date_seconds(cells.next()?)?,
         input: cells.next()?.parse().ok()?,
         output: cells.next()?.parse().ok()?,
+        blocks: Vec::new(),
     })
 }
 
@@ -148,6 +166,15 @@ mod tests {
             "azure",
             &[(0.0, 374, 44), (1.5, 9, 8)],
         );
+    }
+
+    #[test]
+    fn blocks_are_read() {
+        let line = |ids: &str| format!("{{\"timestamp\":0,\"input_length\":9,\"output_length\":5{ids}}}\n");
+        let blocks = |ids: &str| read(&line(ids)).map(|(_, rows)| rows[0].blocks.clone());
+        assert_eq!(blocks(",\"hash_ids\":[46,47]").unwrap(), [46, 47]);
+        assert_eq!((blocks("").unwrap(), blocks(",\"hash_ids\":[]").unwrap()), (vec![], vec![]));
+        assert!(blocks(",\"hash_ids\":[-1]").is_err() && blocks(",\"hash_ids\":7").is_err());
     }
 
     #[test]

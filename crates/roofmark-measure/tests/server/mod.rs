@@ -139,21 +139,24 @@ pub fn plan(arrival: Arrival, requests: u32, output: u32) -> Plan {
     }
 }
 
-/// Timeouts for tests.
+/// Timeouts for tests: longer than a busy machine stalls.
 pub const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    idle: Duration::from_millis(400),
-    total: Duration::from_secs(20),
+    connect: Duration::from_secs(30),
+    idle: Duration::from_secs(30),
+    total: Duration::from_secs(60),
 };
+
+/// Timeouts for tests of silence.
+pub const HASTY: Timeouts = Timeouts { idle: Duration::from_millis(200), ..TIMEOUTS };
 
 /// Runs a plan.
 pub fn run(target: &Target, plan: &Plan) -> LoadCell {
-    run_cell(target, &facts(), plan, TIMEOUTS, &Watch::default()).expect("a cell")
+    run_within(target, plan, TIMEOUTS)
 }
 
-/// Runs a plan against a server that may be silent for long.
-pub fn run_patiently(target: &Target, plan: &Plan) -> LoadCell {
-    run_cell(target, &facts(), plan, Timeouts::default(), &Watch::default()).expect("a cell")
+/// Runs a plan with other timeouts.
+pub fn run_within(target: &Target, plan: &Plan, timeouts: Timeouts) -> LoadCell {
+    run_cell(target, &facts(), plan, timeouts, &Watch::default()).expect("a cell")
 }
 
 /// A closed loop.

@@ -13,21 +13,24 @@ use roofmark_facts::load_record::{
     Api, Arrival, FORMAT, LoadCell, LoadRow, LoadRun, LoadSettings, ServerEngine, ServerFacts, Slo,
     SloMetric, Stage,
 };
-use roofmark_facts::units::{RequestsPerSecond, Seconds};
+use roofmark_facts::units::{BytesPerSecond, RequestsPerSecond, Seconds, Watts};
 use roofmark_ledger::record::Context;
+use roofmark_measure::load::around::EnergyWatch;
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::{Secret, Target};
 use roofmark_measure::load::watch::Watch;
-use roofmark_measure::load::{before, recognise, trace};
+use roofmark_measure::load::{around, before, recognise, trace};
 use roofmark_verdict::load;
 use roofmark_verdict::sustain::Claim;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Confidence of the search for a rate.
 const CONFIDENCE: f64 = 0.99;
+/// Added to the seed of the cell that is run again.
+const AGAIN: u64 = 0x5EED;
 
 /// Arguments of a load test.
 #[derive(Debug, Args)]
@@ -184,8 +187,12 @@ pub fn run(args: &EndpointArgs, json: bool, place: &crate::ledger::Place) -> Res
     let mut run = record(args, server, ratio);
     run.settings.self_test = Some(before::self_test()?);
     run.settings.check = before::greedy(&target, &run.server)?;
+    run.settings.shared_prefix |= plans.iter().flat_map(|plan| &plan.trace).any(|row| !row.blocks.is_empty());
+    let idle = run.server.loopback.then(|| around::idle_power(Path::new("/"))).flatten();
     let cell = |run: &LoadRun, plan: &Plan, live: Live| {
-        watched(&target, &run.server, &Plan { ratio, ..plan.clone() }, timeouts, &stop, live)
+        let plan = Plan { ratio, ..plan.clone() };
+        let cell = || watched(&target, &run.server, &plan, timeouts, &stop, live);
+        if run.server.loopback { beside(idle, cell) } else { cell() }
     };
     let run = if args.find_rate {
         let mut number = 0;
@@ -222,15 +229,27 @@ fn sweep(
         None if args.resume => eprintln!("nothing of this sweep is kept: starting anew"),
         None => {}
     }
-    for (index, plan) in plans.iter().enumerate().skip(run.cells.len()) {
+    let order = around::balanced_order(plans.len(), args.seed);
+    let steps = plans.len() + usize::from(plans.len() > 1);
+    for (step, index) in order.iter().enumerate().skip(run.cells.len()) {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        run.cells.push(cell(&run, plan, Live::new(plan, index + 1, plans.len()))?);
+        let found = cell(&run, &plans[*index], Live::new(&plans[*index], step + 1, steps))?;
+        run.cells.push(LoadCell { ran: step as u32, ..found });
         if plans.len() > 1 {
             partial::keep(&kept, &run)?;
         }
     }
+    if plans.len() > 1 && !stop.load(Ordering::Relaxed) {
+        // Other prompts, which no cache has from the first time.
+        let first = &plans[order[0]];
+        let again = Plan { seed: first.seed.wrapping_add(AGAIN), ..first.clone() };
+        let found = cell(&run, &again, Live::new(&again, steps, steps))?;
+        run.repeat = (!found.interrupted).then_some(found);
+    }
+    // As asked for; a sweep that was stopped has the first of `order` only.
+    run.cells.sort_by_key(|cell| order[cell.ran as usize]);
     let finished = run.cells.iter().filter(|cell| !cell.interrupted).count();
     if finished == plans.len() {
         partial::forget(&kept);
@@ -267,6 +286,7 @@ fn finish(
         cell.doubts.extend(doubts);
         rows.push(row);
     }
+    run.doubts.extend(load::order_effect(&run));
     let parts = load::part_rows(&run);
     // A record goes to other people, who need not know where the file lay.
     run.server.model = shown_model(&run.server.model).to_owned();
@@ -294,6 +314,17 @@ fn finish(
 fn shown_model(name: &str) -> &str {
     let is_path = name.starts_with(['/', '~']) || name.get(1..3) == Some(":\\");
     if is_path { name.rsplit(['/', '\\']).next().unwrap_or(name) } else { name }
+}
+
+/// A cell whose server is on this machine: the sentinel before and after it, and the energy over it.
+fn beside(idle: Option<Watts>, cell: impl FnOnce() -> Result<LoadCell>) -> Result<LoadCell> {
+    let before = around::sentinel();
+    let energy = EnergyWatch::start(Path::new("/"));
+    let mut cell = cell()?;
+    cell.energy = energy.finish(idle);
+    cell.client.sentinel_before = before.map(BytesPerSecond::get);
+    cell.client.sentinel_after = around::sentinel().map(BytesPerSecond::get);
+    Ok(cell)
 }
 
 /// Runs a cell on a thread of its own, so that talking to the terminal never delays a time stamp.
@@ -418,7 +449,7 @@ fn record(args: &EndpointArgs, server: ServerFacts, ratio: Ratio) -> LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
         date: crate::day::now(),
-        client: roofmark_measure::state::host(std::path::Path::new("/")),
+        client: roofmark_measure::state::host(Path::new("/")),
         server,
         settings: LoadSettings {
             input_tokens: args.input_tokens.clone(),
@@ -437,5 +468,6 @@ fn record(args: &EndpointArgs, server: ServerFacts, ratio: Ratio) -> LoadRun {
         cells: Vec::new(),
         doubts: Vec::new(),
         found_rate: None,
+        repeat: None,
     }
 }
