@@ -1,5 +1,6 @@
 //! Records for tests, with every field filled: a test changes the fields that it is about. Only ever a
 //! dev-dependency.
+#![forbid(unsafe_code)]
 
 use roofmark_facts::profile::{CacheLayers, Profile};
 use roofmark_facts::records::{
