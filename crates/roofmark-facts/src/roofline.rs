@@ -98,13 +98,13 @@ pub enum Work {
 #[must_use]
 pub fn roofline(machine: &Machine, cases: &[Case]) -> Option<Roofline> {
     let roof = Roof::of(machine)?;
-    let mut known = machine.peaks.iter().filter(|(_, peak)| peak.bound() == roof.peak && roof.peak.is_some());
+    let known = machine.peaks.iter().find(|(_, peak)| peak.bound() == roof.peak && roof.peak.is_some());
     Some(Roofline {
         format: FORMAT,
         machine: machine.slug.clone(),
         machine_name: machine.name.clone(),
         bandwidth: machine.bandwidth.clone()?,
-        peak: known.next().cloned(),
+        peak: known.cloned(),
         knee: roof.knee(),
         spots: cases.iter().flat_map(|case| spots(&roof, case)).collect(),
         roof,

@@ -95,7 +95,7 @@ fn datasheet(checkup: &Checkup) -> Outcome {
             "the machine is not known in the catalog; name it with --machine".into(),
         );
     };
-    let Some(datasheet) = machine.bandwidth.as_ref().and_then(|known| known.bound()) else {
+    let Some(datasheet) = machine.bandwidth.as_ref().and_then(roofmark_facts::machine::Sourced::bound) else {
         return Outcome::Unavailable(format!("no datasheet bandwidth of {} is known", machine.slug));
     };
     let Some(probe) = &checkup.probe else { return no_probe() };
