@@ -28,6 +28,7 @@ pub mod quant;
 pub mod ranking;
 pub mod reconcile_record;
 pub mod records;
+pub mod roofline;
 pub mod shape;
 pub mod synth;
 pub mod table;

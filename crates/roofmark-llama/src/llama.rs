@@ -208,7 +208,9 @@ impl Engine for Llama {
     }
 
     fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
-        self.multiply_matrices(cell).map_err(Self::refuse("multiply matrices"))
+        let products = self.multiply_matrices(cell).map_err(Self::refuse("multiply matrices"));
+        process::come_to_rest();
+        products
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

@@ -24,6 +24,7 @@ use roofmark_facts::records::Host;
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,8 @@ pub struct Helpers<'a> {
     pub engine: Option<StartEngine<'a>>,
     /// For the GPUs.
     pub gpus: Option<ProbeGpus<'a>>,
+    /// Prints the state of GPUs, one JSON array a line, until its input ends.
+    pub gpu_states: Option<Command>,
 }
 
 /// A row whose median pass is below this share of its best moved while it was measured.
@@ -83,6 +86,8 @@ pub enum Event {
         done: u32,
         /// Parts in all.
         planned: u32,
+        /// About how long this part and those after it take.
+        left: Seconds,
     },
     /// A part gave nothing; the rest goes on.
     Failed {
@@ -113,30 +118,32 @@ pub struct Part {
     pub key: &'static str,
     /// Name in events and doubts.
     pub name: &'static str,
+    /// It takes about as long as so many rows of a table.
+    rows: f64,
     run: Run,
 }
 
 /// The parts in the order they run.
 pub const PARTS: [Part; 6] = [
-    Part { key: "memory", name: "memory", run: memory },
-    Part { key: "caches", name: "caches", run: caches },
-    Part { key: "nodes", name: "memory nodes", run: memory_nodes },
-    Part { key: "arithmetic", name: "arithmetic", run: arithmetics },
-    Part { key: "kernels", name: "quantised kernels", run: quantised },
-    Part { key: "gpus", name: "GPUs", run: gpus },
+    Part { key: "memory", name: "memory", rows: 10.0, run: memory },
+    Part { key: "caches", name: "caches", rows: 4.0, run: caches },
+    Part { key: "nodes", name: "memory nodes", rows: 1.0, run: memory_nodes },
+    Part { key: "arithmetic", name: "arithmetic", rows: 12.0, run: arithmetics },
+    Part { key: "kernels", name: "quantised kernels", rows: 12.0, run: quantised },
+    Part { key: "gpus", name: "GPUs", rows: 6.0, run: gpus },
 ];
 
 /// Probes this machine.
 pub fn run(
     subject: Subject,
     options: Options<'_>,
-    helpers: Helpers<'_>,
+    mut helpers: Helpers<'_>,
     events: &mut dyn FnMut(Event),
     stop: &AtomicBool,
 ) -> ProbeRecord {
     let start = Instant::now();
     let busy = around::busy(options.root, subject.host.cpus);
-    let sampler = Sampler::start(options.root, None);
+    let sampler = Sampler::start(options.root, helpers.gpu_states.take());
     let mut work = Work { record: empty(subject, &sampler), options, helpers, stop, arrays: None };
     work.record.doubts.extend(busy);
     let before = around::roof(&work.record.machine, options.threads);
@@ -157,15 +164,18 @@ fn run_parts(work: &mut Work<'_>, sampler: &Sampler, events: &mut dyn FnMut(Even
     let asked = |part: &&Part| only.is_empty() || only.iter().any(|key| key == part.key);
     let parts: Vec<&Part> = PARTS.iter().filter(asked).collect();
     for (index, Part { name, run, .. }) in parts.iter().enumerate() {
-        if stopped(work.stop) {
-            work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
-            break;
-        }
-        events(Event::Began { part: name, done: index as u32, planned: parts.len() as u32 });
+        let rows: f64 = parts[index..].iter().map(|part| part.rows).sum();
+        let left = Seconds(rows * work.options.row.as_secs_f64());
+        events(Event::Began { part: name, done: index as u32, planned: parts.len() as u32, left });
         sampler.part(name);
         if let Err(reason) = run(work) {
             events(Event::Failed { part: name, reason: reason.clone() });
             work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
+        }
+        // Ctrl-C in the last part is one too.
+        if stopped(work.stop) {
+            work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
+            break;
         }
     }
     let left_out = PARTS

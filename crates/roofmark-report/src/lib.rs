@@ -16,3 +16,4 @@ pub mod load;
 pub mod predict;
 pub mod probe;
 pub mod reconcile;
+pub mod roofline;

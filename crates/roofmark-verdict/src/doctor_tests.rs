@@ -278,6 +278,8 @@ fn silent_gpu() -> GpuState {
         temperature: Reading::Unavailable(Why::Absent),
         power: Reading::Unavailable(Why::Absent),
         throttled: Reading::Unavailable(Why::Absent),
+        memory: Reading::Unavailable(Why::Absent),
+        memory_used: Reading::Unavailable(Why::Absent),
     }
 }
 

@@ -246,49 +246,29 @@ mod tests {
     use super::*;
     use roofmark_facts::machine::{Basis, Source, Sourced};
     use roofmark_facts::profile::CacheLayers;
-    use roofmark_facts::records::{
-        EngineFacts, Host, ModelFacts, Origin, Part, Roof, Sentinel, SentinelPair, Settings, State,
-    };
-    use roofmark_facts::tensor_type::TensorType;
+    use roofmark_facts::records::{ModelFacts, Part, Sentinel, SentinelPair};
     use roofmark_facts::units::Flop;
+    use roofmark_testing::roof;
 
     /// Reads 0.4 GB of head and 0.1 GB a layer; no cache to speak of.
     fn profile(layers: u32) -> Profile {
         let count = f64::from(layers);
         Profile {
-            model: "test".into(),
-            arch: "llama".into(),
-            quant: "Q4_K_M".into(),
-            layers,
             tensor_bytes: Bytes::from_gb(0.8 + 0.1 * count),
-            params: 1e9,
-            active_params: 1e9,
             fixed_bytes: Bytes::from_gb(0.4 + 0.1 * count),
             head_bytes: Bytes::from_gb(0.4),
             fixed_flop: Flop(2e9),
             head_flop: Flop(1e8),
-            experts: vec![],
             caches: vec![CacheLayers { layers: count, elements: 0.0, window: None, flop: Flop(0.0) }],
-            state_bytes: Bytes(0.0),
-            context: None,
-            kinds: vec![],
+            ..roofmark_testing::profile(layers)
         }
     }
 
-    fn roof(gb: f64) -> Roof {
-        Roof { threads: 2, best: BytesPerSecond::from_gb(gb), median: BytesPerSecond::from_gb(gb) }
-    }
-
-    fn sample(workload: Workload, seconds: f64, roofs: (f64, f64)) -> Sample {
+    fn sample(workload: Workload, seconds: f64, (before, after): (f64, f64)) -> Sample {
+        let [before, after] = [before, after].map(|gb| roof(2, BytesPerSecond::from_gb(gb)));
         Sample {
-            sentinel: None,
-            tokens: workload.tokens(),
-            time: Seconds(seconds),
-            steps: vec![],
-            roof: Some(RoofPair { before: roof(roofs.0), after: roof(roofs.1) }),
-            energy: None,
-            state: State::default(),
-            finite: true,
+            roof: Some(RoofPair { before, after }),
+            ..roofmark_testing::sample(&workload, Seconds(seconds))
         }
     }
 
@@ -301,26 +281,12 @@ mod tests {
             workload,
             samples,
         };
+        let run = roofmark_testing::run();
         Run {
-            format: roofmark_facts::records::FORMAT.into(),
-            tool: "roofmark 0".into(),
-            date: "2026-04-01T00:00:00Z".into(),
-            machine: Host { cpus: 2, ..Host::default() },
-            engine: EngineFacts::default(),
-            model: ModelFacts { profile: profile(36), origin: Origin::Synthetic },
-            settings: Settings {
-                protocol: "quick".into(),
-                repetitions: 3,
-                threads: 2,
-                cache_type: TensorType::F16,
-                micro_batch: 512,
-                waited: Seconds(0.0),
-            },
-            roofs: None,
+            model: ModelFacts { profile: profile(36), ..run.model },
             parts,
             cells: cells.into_iter().enumerate().map(cell).collect(),
-            check: Check::NotApplicable,
-            doubts: vec![],
+            ..run
         }
     }
 

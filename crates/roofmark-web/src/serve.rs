@@ -3,25 +3,28 @@
 use crate::door::Door;
 use crate::guard::{Clients, guard};
 use crate::ledgers::Ledgers;
-use crate::program::{Program, Refused};
+use crate::program::{Pairs, Program, Refused};
 use crate::{api, assets, lab, live, page};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum_server::Server;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use maud::Markup;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::timeout::TimeoutLayer;
 
 /// Time that an answer may take.
@@ -32,6 +35,8 @@ const HEAD: Duration = Duration::from_secs(10);
 const BUNDLE: Duration = Duration::from_secs(120);
 /// Time that a question waits for a free thread.
 const QUEUE: Duration = Duration::from_secs(20);
+/// Results that are remembered: some 10 MB.
+const MOST_REMEMBERED: usize = 128;
 /// Largest body of a text.
 const LARGEST_TEXT: usize = 4 << 20;
 
@@ -95,6 +100,8 @@ pub struct Site {
     pub proxied: bool,
     /// What others have measured.
     evidence: OnceLock<page::machines::Evidence>,
+    /// Results that depend on the question and the day alone.
+    results: Mutex<HashMap<String, Markup>>,
     /// Threads that may work on questions at once.
     threads: Semaphore,
     pub listeners: Semaphore,
@@ -104,6 +111,28 @@ impl Site {
     /// What others have measured, by machine and model of the catalog.
     pub fn evidence(&self) -> &page::machines::Evidence {
         self.evidence.get_or_init(|| page::machines::index(self.program.catalog()))
+    }
+
+    /// The result of a question that depends on nothing but itself and the day, worked out once.
+    pub fn remembered(
+        &self,
+        view: &str,
+        question: &Pairs,
+        work: impl FnOnce() -> Result<Markup, Refused>,
+    ) -> Result<Markup, Refused> {
+        let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+        let key = format!("{day} {view} {}", page::query_string(question));
+        let results = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = results().get(&key).cloned() {
+            return Ok(known);
+        }
+        let result = work()?;
+        let mut results = results();
+        if results.len() >= MOST_REMEMBERED {
+            results.clear();
+        }
+        results.insert(key, result.clone());
+        Ok(result)
     }
 
     /// Runs `work`, which blocks, on a thread for that.
@@ -153,6 +182,7 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
         threads: Semaphore::new(threads),
         listeners: Semaphore::new(64),
         evidence: OnceLock::new(),
+        results: Mutex::default(),
     };
     Ok(Bound { listener, tls, site: Arc::new(site), address })
 }
@@ -208,6 +238,8 @@ impl Bound {
         let site = self.site.clone();
         let warm = |site: &Site| {
             page::machines::warm(site);
+            page::advise::warm(site);
+            page::cost::warm(site);
             Ok(())
         };
         tokio::spawn(async move { site.run(warm).await });
@@ -251,6 +283,11 @@ fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
+/// Whether an answer is sent in one piece.
+fn whole(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<page::answer::InPieces>().is_none()
+}
+
 /// All routes behind the guard.
 fn routes(site: Arc<Site>) -> Router {
     let pages = Router::new()
@@ -271,7 +308,7 @@ fn routes(site: Arc<Site>) -> Router {
         .nest("/api", api::routes())
         .layer(DefaultBodyLimit::max(LARGEST_TEXT))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(whole)));
     let bundles = Router::new()
         .route(lab::SUBMIT_PATH, post(lab::take))
         .layer(DefaultBodyLimit::max(lab::LARGEST))

@@ -36,6 +36,8 @@ pub enum Command {
     Probe(crate::command::probe::ProbeArgs),
     /// Say what keeps this machine from its roof, with the number that shows it and what mends it.
     Doctor(crate::command::doctor::DoctorArgs),
+    /// Draw a machine's ceilings, its knee, and where models stand under them.
+    Roofline(crate::command::roofline::RooflineArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
     /// List which engine runs on which machines, since when, on what evidence.

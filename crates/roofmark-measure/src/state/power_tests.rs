@@ -122,6 +122,10 @@ fn a_card_of_amd_says_what_it_can() {
         ("hwmon/hwmon5/temp1_input", "54000\n"),
         ("hwmon/hwmon5/power1_average", "231000000\n"),
         ("hwmon/hwmon5/power1_input", "1000000\n"),
+        ("mem_info_vram_total", "48301604864\n"),
+        ("mem_info_vram_used", "27811840\n"),
+        ("mem_info_gtt_total", "0\n"),
+        ("mem_info_gtt_used", "0\n"),
     ]
     .map(|(file, text)| (format!("{card}/{file}"), text))
     .to_vec();
@@ -142,6 +146,8 @@ fn a_card_of_amd_says_what_it_can() {
             temperature: Reading::Value(Celsius(54.0)),
             power: Reading::Value(Watts(231.0)),
             throttled: Reading::Unavailable(Why::Unsupported),
+            memory: Reading::Value(Bytes(48_301_604_864.0)),
+            memory_used: Reading::Value(Bytes(27_811_840.0)),
         }]
     );
 }

@@ -60,7 +60,8 @@ fn without_attributes(html: &str) -> String {
 /// The attributes of a cell that say over how many columns and rows it reaches.
 fn spans(attributes: &str) -> String {
     static SPAN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)(?-u:\b)(?P<name>colspan|rowspan)\s*=\s*["']?\s*(?P<n>\d{1,3})"#).expect("it is valid")
+        Regex::new(r#"(?i)(?-u:\b)(?P<name>colspan|rowspan)\s*=\s*["']?\s*(?P<n>\d{1,3})"#)
+            .expect("it is valid")
     });
     let part = &attributes[..floor(attributes, 400)];
     if !part.to_ascii_lowercase().contains("span") {

@@ -136,7 +136,10 @@ impl Lexicon {
             let spelling = split(name);
             let bare = without_attributes(&spelling);
             for spelling in [said(&spelling), said(&bare), spelling, bare] {
-                if is_usable(&spelling) {
+                let spoken = spelling.iter().any(|word| spelled::value(word).is_some());
+                if is_usable(&spelling)
+                    && !(spoken && spelling.len() < 2 + usize::from(spelling[0].len() == 1))
+                {
                     push_new(&mut all.entry(spelling).or_default().machines, index);
                 }
             }
@@ -266,7 +269,8 @@ fn said(spelling: &[String]) -> Vec<String> {
     for word in spelling {
         let digits = word.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
         let card = word.len() == 4 && word.starts_with(['2', '3', '4', '5']) && digits == word;
-        let pair = spelled::words_of(&word[..word.len().min(2)]).zip(word.get(2..).and_then(spelled::words_of));
+        let pair =
+            spelled::words_of(&word[..word.len().min(2)]).zip(word.get(2..).and_then(spelled::words_of));
         if let (true, Some((first, second))) = (card, pair) {
             said.extend(first.into_iter().chain(second));
         } else if let Some(words) = spelled::words_of(digits) {

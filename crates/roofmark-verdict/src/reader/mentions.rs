@@ -211,6 +211,11 @@ impl Finder<'_> {
         {
             return None;
         }
+        let article = matches!(written.as_bytes(), [b'a'..=b'z', b' ', ..]);
+        let decimal = matches!(self.after(range.end, 2).as_bytes(), [b'.' | b',', b'0'..=b'9']);
+        if article && written.len() <= 5 || decimal && written.ends_with(|sign: char| sign.is_ascii_digit()) {
+            return None;
+        }
         let joined = self.before(range.start, 2);
         let inside = joined.ends_with('-') && joined.starts_with(char::is_alphabetic);
         if written.len() <= 2 && inside {
@@ -288,7 +293,8 @@ impl Finder<'_> {
     /// switched off is none.
     fn drop_formats(&mut self) {
         let engine = |mention: &Mention| matches!(mention.what, What::Engine(name) if name != "mlx-lm");
-        let format = |mention: &Mention| matches!(&mention.what, What::Quant(name) if name.starts_with("MLX-"));
+        let format =
+            |mention: &Mention| matches!(&mention.what, What::Quant(name) if name.starts_with("MLX-"));
         let runs = self.mentions.iter().any(engine);
         let formatted = self.mentions.iter().any(format);
         let keep: Vec<bool> = self
@@ -792,9 +798,11 @@ impl Finder<'_> {
             return Some(0);
         }
         let (number, kilo) =
-            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck"), ("deep", "deepk")].iter().find_map(
-                |(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())),
-            )?;
+            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck"), ("deep", "deepk")]
+                .iter()
+                .find_map(|(number, kilo)| {
+                    Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some()))
+                })?;
         let value = numbers::value(number.as_str(), self.decimal)?;
         let tokens = if kilo { value * kilo_of(value) } else { value };
         ((16.0..=2e7).contains(&tokens) || kilo || tokens == 0.0).then_some(tokens as u64)
@@ -920,9 +928,11 @@ impl Finder<'_> {
             let before = self.before(range.start, 14).to_lowercase();
             let after = self.after(range.end, 24).to_lowercase();
             let own = self.part[found.range()].to_lowercase();
-            let off = own.starts_with("no ") || own.starts_with("without") || ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
-                .iter()
-                .any(|word| before.trim_end().ends_with(word))
+            let off = own.starts_with("no ")
+                || own.starts_with("without")
+                || ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
+                    .iter()
+                    .any(|word| before.trim_end().ends_with(word))
                 || SPECULATION_OFF.is_match(&after);
             self.push(range, What::Speculation(!off));
         }
@@ -975,10 +985,14 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "dois" | "две" | "два" | "двух" | "dwie" | "dwa" | "dwóch" | "twee" | "två" | "双"
-        | "双卡" | "雙卡" => 2,
-        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" | "три" | "трёх" | "trzy" | "drie" => 3,
-        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" | "четыре" | "четырёх" | "cztery" => 4,
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "dois"
+        | "две" | "два" | "двух" | "dwie" | "dwa" | "dwóch" | "twee" | "två" | "双" | "双卡" | "雙卡" => {
+            2
+        }
+        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" | "три" | "трёх" | "trzy"
+        | "drie" => 3,
+        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" | "четыре" | "четырёх"
+        | "cztery" => 4,
         "five" | "fünf" | "cinq" | "cinco" | "cinque" => 5,
         "six" | "sechs" | "seis" | "sei" => 6,
         "eight" | "acht" | "huit" | "ocho" | "otto" | "oito" => 8,

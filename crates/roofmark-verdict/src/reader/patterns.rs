@@ -8,7 +8,11 @@ use std::sync::LazyLock;
 /// Word boundaries are those of ASCII: Unicode's would keep the fast automaton from any text with a dash or a quotation
 /// mark in it. A word that starts or ends in an accented letter must not lean on one.
 fn compile(pattern: &str) -> Regex {
-    let whole = pattern.replace("NUM", NUMBER).replace("WORD", spelled::WORD).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
+    let whole = pattern
+        .replace("NUM", NUMBER)
+        .replace("WORD", spelled::WORD)
+        .replace("UNIT", UNIT)
+        .replace("(?-u:\\b)", "\\b");
     Regex::new(&whole.replace("\\b", "(?-u:\\b)")).expect("the pattern is valid")
 }
 

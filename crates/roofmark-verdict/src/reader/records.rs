@@ -125,8 +125,10 @@ impl Json<'_> {
 }
 
 static PAIR_LINE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^(?P<indent> *)(?P<dash>(?:- +)?)(?P<key>[A-Za-z][\w.-]*|"[^"]+")\s*:(?:\s+(?P<value>.*))?$"#)
-        .expect("the pattern is valid")
+    Regex::new(
+        r#"^(?P<indent> *)(?P<dash>(?:- +)?)(?P<key>[A-Za-z][\w.-]*|"[^"]+")\s*:(?:\s+(?P<value>.*))?$"#,
+    )
+    .expect("the pattern is valid")
 });
 
 /// How many of the next lines are YAML, and their records. One level of keys alone is a list of labels, not YAML.
@@ -278,7 +280,9 @@ pub(super) fn pairs_line(text: &str, line: &Range<usize>) -> Option<Record> {
         let start = line.start + key.end() + 1;
         pairs.push((key.as_str().to_owned(), unquoted(text, start..start + value.len())));
     }
-    let rate = pairs.iter().any(|(name, value)| is_rate(text, name, value) || UNIT_ONLY.is_match(&text[value.clone()]));
+    let rate = pairs
+        .iter()
+        .any(|(name, value)| is_rate(text, name, value) || UNIT_ONLY.is_match(&text[value.clone()]));
     rate.then(|| Record { range: line.clone(), pairs })
 }
 
@@ -341,7 +345,9 @@ fn divide<'a>(
         match node {
             Node::Scalar(value) => own.push((name, value.clone())),
             Node::List(nodes) if nodes.iter().all(|node| matches!(node, Node::Scalar(_))) => {}
-            Node::Object(_, pairs) if !states_rate(text, node, &name) => divide(text, pairs, &name, own, inner),
+            Node::Object(_, pairs) if !states_rate(text, node, &name) => {
+                divide(text, pairs, &name, own, inner)
+            }
             _ => inner.push((name, key.clone(), node)),
         }
     }
@@ -350,7 +356,9 @@ fn divide<'a>(
 fn states_rate(text: &str, node: &Node, name: &str) -> bool {
     match node {
         Node::Scalar(value) => is_rate(text, name, value),
-        Node::List(nodes) => nodes.iter().any(|node| matches!(node, Node::Object(..)) && states_rate(text, node, name)),
+        Node::List(nodes) => {
+            nodes.iter().any(|node| matches!(node, Node::Object(..)) && states_rate(text, node, name))
+        }
         Node::Object(_, pairs) => {
             pairs.iter().any(|(key, node)| states_rate(text, node, &format!("{name} {}", &text[key.clone()])))
         }

@@ -174,7 +174,11 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
         let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
         if let (true, true, Some(second)) = (named, free, value("c")) {
             let c = found.name("c").map_or(range.end, |c| part.range.start + c.end());
-            mentions.push(Mention { start: range.start, end: range.end, what: What::Rate { low, high: low, group: at } });
+            mentions.push(Mention {
+                start: range.start,
+                end: range.end,
+                what: What::Rate { low, high: low, group: at },
+            });
             let what = What::Rate { low: second, high: second, group: at };
             mentions.push(Mention { start: range.end + 1, end: c, what });
         } else if named && free {
@@ -295,10 +299,11 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
 
 /// The only context that the text names, where a sentence behind all rates states it of them.
 fn context_behind(text: &str, parts: &[Vec<Part>]) -> Option<u64> {
-    let mut contexts = parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match mention.what {
-        What::Context(tokens) => Some(tokens),
-        _ => None,
-    });
+    let mut contexts =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match mention.what {
+            What::Context(tokens) => Some(tokens),
+            _ => None,
+        });
     let only = contexts.next().filter(|first| contexts.all(|other| other == *first))?;
     let last = parts.iter().flatten().enumerate().filter(|(_, part)| has_rate(&part.mentions)).last()?.0;
     let behind = parts.iter().flatten().skip(last + 1).take(2);
@@ -613,7 +618,8 @@ impl Scope<'_> {
             None
         };
         let Some((_, claim)) = chosen else { return };
-        let index = self.whole.lexicon.models.iter().position(|known| Some(&known.slug) == claim.model.as_ref());
+        let index =
+            self.whole.lexicon.models.iter().position(|known| Some(&known.slug) == claim.model.as_ref());
         seen.model = index.map(|index| ModelSeen { models: vec![index], ..ModelSeen::default() });
         seen.quant.clone_from(&claim.quant);
     }
@@ -833,7 +839,9 @@ fn is_question(text: &str) -> bool {
     text.trim_end().ends_with(['?', '？'])
         && !DECLARED.is_match(text)
         && (QUESTION.is_match(text)
-            || !TAG_QUESTION.find(text).is_some_and(|tail| !tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
+            || !TAG_QUESTION
+                .find(text)
+                .is_some_and(|tail| !tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
 }
 
 /// Whether a line is the name of an engine and nothing more, as headings are.
@@ -970,7 +978,8 @@ impl Segment {
 
     /// Whether its rate has no unit of its own, so that it is of the same kind as the one before.
     fn is_bare(&self, part: &Part) -> bool {
-        let bare = |&at: &usize| matches!(part.mentions[at].what, What::Rate { group, .. } if group > BARE_GROUP);
+        let bare =
+            |&at: &usize| matches!(part.mentions[at].what, What::Rate { group, .. } if group > BARE_GROUP);
         self.rates.iter().all(bare)
     }
 

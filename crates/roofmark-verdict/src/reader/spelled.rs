@@ -7,8 +7,26 @@ pub(super) const WORD: &str = concat!(
 );
 
 const ONES: &[&str] = &[
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -45,7 +63,8 @@ fn whole_value(words: &str) -> Option<f64> {
             }
             _ => {
                 let next = f64::from(small(word)?);
-                let joins = group % 100.0 == 0.0 || next < 10.0 && group % 100.0 >= 20.0 && group % 10.0 == 0.0;
+                let joins =
+                    group % 100.0 == 0.0 || next < 10.0 && group % 100.0 >= 20.0 && group % 10.0 == 0.0;
                 group = if joins { group + next } else { group * 100.0 + next };
             }
         }

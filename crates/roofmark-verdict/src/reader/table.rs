@@ -62,7 +62,12 @@ pub(super) fn claims(whole: &Whole<'_>, rows: &[Row], carry: &mut Frame, decimal
 }
 
 /// Claims of records (JSON and the like) under `carry`.
-pub(super) fn record_claims(whole: &Whole<'_>, records: &[Record], carry: &Frame, decimal: Decimal) -> Vec<Claim> {
+pub(super) fn record_claims(
+    whole: &Whole<'_>,
+    records: &[Record],
+    carry: &Frame,
+    decimal: Decimal,
+) -> Vec<Claim> {
     let reader = Cells { whole, decimal };
     let mut known: HashMap<&str, Column> = HashMap::new();
     let mut claims = Vec::new();
@@ -166,13 +171,18 @@ impl<'a> Table<'a> {
 
     /// The row with what its empty cells repeat from the row above.
     fn filled(&self, row: &Row, last: &Row, columns: &[Column]) -> Row {
-        let repeated = |cell: &Range<usize>| matches!(self.cell(cell), "" | "\"" | "″" | "〃" | "ditto" | "''" | "do.");
+        let repeated =
+            |cell: &Range<usize>| matches!(self.cell(cell), "" | "\"" | "″" | "〃" | "ditto" | "''" | "do.");
         let held = |at: usize| {
-            columns.get(at).is_some_and(|column| !matches!(column.role, Role::Rate | Role::Other | Role::Notes))
+            columns
+                .get(at)
+                .is_some_and(|column| !matches!(column.role, Role::Rate | Role::Other | Role::Notes))
         };
         let first = row.first().is_some_and(repeated);
         let fill = |(at, cell): (usize, &Range<usize>)| match last.get(at) {
-            Some(above) if repeated(cell) && held(at) && (at == 0 || first || !cell.is_empty()) => above.clone(),
+            Some(above) if repeated(cell) && held(at) && (at == 0 || first || !cell.is_empty()) => {
+                above.clone()
+            }
             _ => cell.clone(),
         };
         row.iter().enumerate().map(fill).collect()
@@ -244,8 +254,9 @@ impl<'a> Table<'a> {
     fn row(&self, row: &Row, columns: &[Column], above: &Frame, claims: &mut Vec<Claim>) {
         let Some(first) = row.first() else { return };
         let label = self.cell(first);
-        let condition =
-            columns.first().is_some_and(|column| matches!(column.role, Role::Other | Role::Memory | Role::Cores));
+        let condition = columns
+            .first()
+            .is_some_and(|column| matches!(column.role, Role::Other | Role::Memory | Role::Cores));
         let priced = OTHER_LABEL.is_match(label) && !UNIT_ONLY.is_match(label) && !condition;
         let own = self.cells.row_frame(row, columns);
         let named =
@@ -259,9 +270,8 @@ impl<'a> Table<'a> {
             || RATE_LABEL.is_match(label) && !OTHER_LABEL.is_match(label);
         let place = first.start..row.iter().map(|cell| cell.end).max().unwrap_or(first.end).max(first.start);
         for (at, cell) in row.iter().enumerate() {
-            let Some(column) = columns
-                .get(at)
-                .filter(|column| matches!(column.role, Role::Rate | Role::Open | Role::Value))
+            let Some(column) =
+                columns.get(at).filter(|column| matches!(column.role, Role::Rate | Role::Open | Role::Value))
             else {
                 continue;
             };
@@ -321,7 +331,11 @@ impl Cells<'_> {
             let own = upper.get(at).map_or("", |cell| self.cell(cell));
             above = if own.is_empty() { above } else { own };
             let below = lower.get(at).map_or("", |cell| self.cell(cell));
-            names.push(if above == below { below.to_owned() } else { format!("{above} {below}").trim().to_owned() });
+            names.push(if above == below {
+                below.to_owned()
+            } else {
+                format!("{above} {below}").trim().to_owned()
+            });
         }
         names
     }
@@ -419,7 +433,8 @@ impl Cells<'_> {
         if let Some(machine) = &mut frame.machine {
             machine.cores = machine.cores.or_else(|| number(Role::Cores));
             machine.memory = machine.memory.or_else(|| number(Role::Memory));
-            machine.devices = machine.devices.or_else(|| number(Role::Devices).filter(|n| (1..=64).contains(n)));
+            machine.devices =
+                machine.devices.or_else(|| number(Role::Devices).filter(|n| (1..=64).contains(n)));
         }
         frame.quant = frame.quant.or_else(|| number(Role::Bits).map(|bits| format!("{bits}-bit")));
         frame
@@ -480,7 +495,8 @@ impl Cells<'_> {
     /// Whether a cell under "speculative" or "draft model" says that tokens are drafted.
     fn drafted(&self, cell: &Range<usize>) -> Option<bool> {
         let said = self.cell(cell).to_lowercase();
-        let off = ["", "-", "–", "—", "no", "false", "none", "null", "off", "0", "n/a", "disabled", "nein", "non"];
+        let off =
+            ["", "-", "–", "—", "no", "false", "none", "null", "off", "0", "n/a", "disabled", "nein", "non"];
         Some(!off.contains(&said.as_str()))
     }
 

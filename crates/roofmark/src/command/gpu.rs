@@ -2,9 +2,12 @@
 
 use crate::child;
 use crate::exit::Exit;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use roofmark_facts::probe_record::GpuRoof;
+use roofmark_measure::roof::RoofProbe;
+use roofmark_measure::state;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,11 +26,20 @@ pub struct GpuArgs {
 /// Runs in the child: measures, and prints JSON on the last line.
 pub fn run(args: &GpuArgs) -> Result<Exit> {
     let text = match args.adapter {
-        Some(index) => serde_json::to_string(&roofmark_gpu::measure(index, ROW)?)?,
+        Some(index) => serde_json::to_string(&measure(index)?)?,
         None => serde_json::to_string(&roofmark_gpu::adapters())?,
     };
     super::print(&text)?;
     Ok(Exit::Success)
+}
+
+/// The adapter with this processor as its company.
+fn measure(index: usize) -> Result<GpuRoof> {
+    let host = state::host(Path::new("/"));
+    let memory = RoofProbe::new(host.cache, host.available)
+        .context("failed to map memory for the processor that reads beside the GPU")?;
+    let cpu = |time: Duration| memory.measure(host.cpus, time).median;
+    Ok(roofmark_gpu::measure(index, ROW, &cpu)?)
 }
 
 /// All adapters without rates.

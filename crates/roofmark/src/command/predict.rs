@@ -156,6 +156,7 @@ fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Res
         },
         context: job.profile.context,
         place: place(job),
+        prefill_place: place(&job.clone().prefill(ask.prompt, job.depth)),
         answer,
         batches: curve(predictor, ask),
     })

@@ -38,7 +38,7 @@ const FLOWS: [Flow; 22] = [
         "machines",
         "/machines?model=gpt-oss-120b&quant=MXFP4",
         "",
-        "!!document.querySelector('#roofline canvas')",
+        "!!document.querySelector('#roofline canvas') && document.querySelector('#roofline').plot.axes.every(axis => axis._splits?.length > 2)",
     ),
     (
         "machines-legend",
