@@ -73,7 +73,7 @@ def mbw(_threads):
 
 def stress_ng(threads):
     # Copy, scale, add and triad in turn; each process says what it read and wrote.
-    text = output("stress-ng", "--stream", str(threads), "--stream-l3-size", "32M", "--timeout", "1s")
+    text = output("stress-ng", "--stream", str(threads), "--stream-l3-size", "32M", "--timeout", "4s")
     rates = re.findall(r"memory rate: ([\d.]+) MB read/sec, ([\d.]+) MB write/sec", text)
     total = sum(float(read) + float(write) for read, write in rates)
     # Some versions print the rate of the first process only.
