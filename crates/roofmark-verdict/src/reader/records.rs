@@ -195,9 +195,7 @@ fn tree(all: &[Pair], at: &mut usize, indent: usize, depth: usize) -> Node {
             items.push(object(std::mem::take(&mut pairs)));
         }
         *at += 1;
-        let deeper = all.get(*at).filter(|next| {
-            pair.value.is_empty() && (next.indent > pair.indent || next.dash && next.indent > pair.indent)
-        });
+        let deeper = all.get(*at).filter(|next| pair.value.is_empty() && next.indent > pair.indent);
         let value = match deeper {
             Some(next) if depth < DEEPEST => tree(all, at, next.indent, depth + 1),
             _ => Node::Scalar(pair.value.clone()),
@@ -274,7 +272,7 @@ pub(super) fn pairs_line(text: &str, line: &Range<usize>) -> Option<Record> {
     }
     let mut pairs = Vec::new();
     for (at, key) in keys.iter().enumerate() {
-        let end = keys.get(at + 1).map_or(part.len(), |next| next.start());
+        let end = keys.get(at + 1).map_or(part.len(), regex::Match::start);
         let value = &part[key.end() + 1..end];
         let value = value.trim_end_matches([' ', ',', ';', '|', '[', '(', '{', '\t', ')', ']', '}']);
         let start = line.start + key.end() + 1;
@@ -346,7 +344,7 @@ fn divide<'a>(
             Node::Scalar(value) => own.push((name, value.clone())),
             Node::List(nodes) if nodes.iter().all(|node| matches!(node, Node::Scalar(_))) => {}
             Node::Object(_, pairs) if !states_rate(text, node, &name) => {
-                divide(text, pairs, &name, own, inner)
+                divide(text, pairs, &name, own, inner);
             }
             _ => inner.push((name, key.clone(), node)),
         }

@@ -839,9 +839,9 @@ fn is_question(text: &str) -> bool {
     text.trim_end().ends_with(['?', '？'])
         && !DECLARED.is_match(text)
         && (QUESTION.is_match(text)
-            || !TAG_QUESTION
+            || TAG_QUESTION
                 .find(text)
-                .is_some_and(|tail| !tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
+                .is_none_or(|tail| tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
 }
 
 /// Whether a line is the name of an engine and nothing more, as headings are.
