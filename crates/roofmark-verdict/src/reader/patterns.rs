@@ -54,7 +54,7 @@ pattern!(
 );
 pattern!(
     /// A rate written in words: "thirty five tokens per second".
-    SPELLED = "(?i)\\b(?P<words>WORD(?:[ -]+(?:and[ -]+|point[ -]+)?WORD)*)\\s+(?:or so\\s+)?(?P<unit>UNIT)"
+    SPELLED = r"(?i)\b(?P<words>WORD(?:[ -]+(?:and[ -]+|point[ -]+)?WORD)*)\s+(?:or so\s+)?(?P<unit>UNIT)"
 );
 pattern!(
     /// A test of llama.cpp's benchmark, or a phase's short name, with its rate behind it: `pp512 845`, `TG: 88`.
