@@ -340,8 +340,11 @@ mod tests {
     fn verification_runs_slices_and_the_whole() {
         let counts = layers("--verify-slices", 24.0).unwrap();
         assert!(counts.len() == 4 && counts[3] == 32, "{counts:?}");
-        let small = layers("--model smollm2-135m --verify-slices", 24.0).unwrap_err();
-        assert!(small.to_string().contains("small enough to run whole"));
+        let small = layers("--model smollm2-135m --verify-slices", 24.0).unwrap();
+        assert!(
+            small.len() > 2 && small.ends_with(&[30]),
+            "a model that is quick to run can be sliced too: {small:?}"
+        );
     }
 
     #[test]
