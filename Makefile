@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: bench build dist test needs test-arch test-vulkan parity slices install clean truth clients test-engines scale test-browser test-web-load
+.PHONY: bench build dist test needs test-arch test-vulkan parity probe-bench slices install clean truth clients test-engines scale test-browser test-web-load
 
 ## build what is missing, then measure this machine (add options with BENCH="--protocol standard")
 bench: build
@@ -48,6 +48,10 @@ test-vulkan:
 ## engine-direct rates against llama-bench built from the same source
 parity: build
 	benches/parity.sh
+
+## the probe beside STREAM's loops, likwid-bench, stress-ng, mbw, sysbench, OpenBLAS, oneDNN, and itself
+probe-bench: needs
+	benches/probe.sh
 
 ## errors of the load generator against a server that knows the true times: leave the machine alone
 truth:

@@ -1,7 +1,7 @@
 //! The whole answer to one question to the predictor, as a plain record: both phases, memory, waiting times, batches.
 
 use crate::prediction::{Interval, Prediction};
-use crate::units::{Bytes, Seconds, TokensPerSecond};
+use crate::units::{Bytes, FlopPerSecond, Seconds, TokensPerSecond};
 use serde::Serialize;
 
 /// A question with its answer.
@@ -29,6 +29,8 @@ pub struct Case {
     pub context: Option<u64>,
     /// Where decoding stands on the machine's roofline.
     pub place: Option<Place>,
+    /// Where reading the prompt stands on it.
+    pub prefill_place: Option<Place>,
     /// The answer.
     pub answer: Answer,
     /// Decode by number of sequences.
@@ -91,6 +93,14 @@ pub struct Place {
     pub flop_per_byte: f64,
     /// FLOP for each token: what a rate in tokens/s is multiplied with for the vertical one.
     pub flop_per_token: f64,
+}
+
+impl Place {
+    /// What a rate computes each second.
+    #[must_use]
+    pub fn arithmetic(&self, rate: TokensPerSecond) -> FlopPerSecond {
+        FlopPerSecond(rate.get() * self.flop_per_token)
+    }
 }
 
 impl Memory {

@@ -374,13 +374,31 @@ pub struct GpuRoof {
     pub contention: Option<Contention>,
 }
 
-/// Processor and GPU reading memory at once.
+/// Processor and GPU reading memory at once: median passes, and the same alone right before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contention {
     /// What the processor gets.
     pub cpu: BytesPerSecond,
     /// What the GPU gets.
     pub gpu: BytesPerSecond,
+    /// What the processor gets alone.
+    pub cpu_alone: BytesPerSecond,
+    /// What the GPU gets alone.
+    pub gpu_alone: BytesPerSecond,
+}
+
+impl Contention {
+    /// Both together.
+    #[must_use]
+    pub fn together(&self) -> BytesPerSecond {
+        self.cpu + self.gpu
+    }
+
+    /// Share of its own alone that the processor and the GPU keep.
+    #[must_use]
+    pub fn shares(&self) -> [f64; 2] {
+        [self.cpu.get() / self.cpu_alone.get(), self.gpu.get() / self.gpu_alone.get()]
+    }
 }
 
 /// The state of the machine over the probe.
@@ -462,6 +480,17 @@ pub struct GpuState {
     pub power: Reading<Watts>,
     /// Reasons why clocks are held down, such as `power cap`; empty for none.
     pub throttled: Reading<Vec<String>>,
+    /// Memory that the GPU may use.
+    #[serde(default = "not_run")]
+    pub memory: Reading<Bytes>,
+    /// Memory in use.
+    #[serde(default = "not_run")]
+    pub memory_used: Reading<Bytes>,
+}
+
+/// Older records say nothing of it.
+fn not_run<T>() -> Reading<T> {
+    Reading::Unavailable(Why::NotRun)
 }
 
 /// An energy counter.

@@ -131,6 +131,20 @@ impl Kernels {
         Ok(BytesPerSecond(arrays * self.bytes().get() / time.get()))
     }
 
+    /// Median rate of reading until `done`, at least three passes: what a GPU gets beside others.
+    pub fn steady_read(&self, done: &dyn Fn() -> bool) -> Result<BytesPerSecond, GpuError> {
+        let program = self.program("read", READ, &[&self.source, &self.sums]);
+        self.run(&program, GROUPS, 1)?;
+        let mut times = Vec::new();
+        while times.len() < 3 || !done() {
+            let start = Instant::now();
+            self.run(&program, GROUPS, 1)?;
+            times.push(start.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(self.bytes() / Seconds(times[times.len() / 2]))
+    }
+
     /// Best rate of multiply-adds over about `row`; each counts as two operations.
     pub fn arithmetic(&self, work: Work, row: Duration) -> Result<FlopPerSecond, GpuError> {
         let source = match work {

@@ -7,8 +7,9 @@ mod kernels;
 mod memory;
 
 use kernels::{Kernels, Work};
-use roofmark_facts::probe_record::{GpuKind, GpuRoof};
-use std::time::Duration;
+use roofmark_facts::probe_record::{Contention, GpuKind, GpuRoof, Reading};
+use roofmark_facts::units::BytesPerSecond;
+use std::time::{Duration, Instant};
 use wgpu::{Adapter, Backend, Backends, DeviceType, Features, Instance, InstanceDescriptor};
 
 /// Why an adapter gave nothing.
@@ -56,11 +57,15 @@ pub fn adapters() -> Vec<GpuRoof> {
     enumerate().iter().map(describe).collect()
 }
 
-/// Measures the adapter at `index`, giving about `row` to each rate.
+/// Reads memory by the processor for some time and gives its median rate.
+pub type ReadByCpu<'a> = &'a (dyn Fn(Duration) -> BytesPerSecond + Sync);
+
+/// Measures the adapter at `index`, giving about `row` to each rate. Where it shares the processor's memory,
+/// `cpu` reads beside it.
 ///
 /// # Errors
 /// The adapter is missing, does not open, fails, or computes wrongly.
-pub fn measure(index: usize, row: Duration) -> Result<GpuRoof, GpuError> {
+pub fn measure(index: usize, row: Duration, cpu: ReadByCpu<'_>) -> Result<GpuRoof, GpuError> {
     let adapter = open(index)?;
     let mut roof = describe(&adapter);
     let kernels = Kernels::new(&adapter)?;
@@ -73,7 +78,23 @@ pub fn measure(index: usize, row: Duration) -> Result<GpuRoof, GpuError> {
     }
     roof.upload = Some(kernels.upload(row)?);
     roof.download = Some(kernels.download(row)?);
+    if roof.unified == Reading::Value(true) {
+        roof.contention = Some(contention(&kernels, row, cpu)?);
+    }
     Ok(roof)
+}
+
+/// Each alone, then both at once: the GPU reads for as long as the processor does.
+fn contention(kernels: &Kernels, row: Duration, cpu: ReadByCpu<'_>) -> Result<Contention, GpuError> {
+    let cpu_alone = cpu(row);
+    let start = Instant::now();
+    let gpu_alone = kernels.steady_read(&|| start.elapsed() >= row)?;
+    let (cpu, gpu) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| cpu(row));
+        let gpu = kernels.steady_read(&|| reader.is_finished());
+        (reader.join().unwrap_or_default(), gpu)
+    });
+    Ok(Contention { cpu, gpu: gpu?, cpu_alone, gpu_alone })
 }
 
 fn open(index: usize) -> Result<Adapter, GpuError> {

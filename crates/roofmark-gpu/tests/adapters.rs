@@ -1,6 +1,7 @@
 //! Every adapter of this machine is measured; without one there is nothing to measure, and it says so.
 
 use roofmark_facts::probe_record::GpuKind;
+use roofmark_facts::units::BytesPerSecond;
 use std::time::Duration;
 
 #[test]
@@ -11,7 +12,9 @@ fn every_adapter_gives_rates_that_can_be() {
         eprintln!("not run: no adapter (Debian: mesa-vulkan-drivers has one in software)");
     }
     for (index, adapter) in adapters.iter().enumerate() {
-        let roof = roofmark_gpu::measure(index, Duration::from_millis(100)).unwrap();
+        let roof =
+            roofmark_gpu::measure(index, Duration::from_millis(100), &|_| BytesPerSecond::from_gb(1.0))
+                .unwrap();
         assert_eq!(roof.name, adapter.name);
         let read = roof.read.unwrap().gb();
         let copy = roof.copy.unwrap().gb();
@@ -31,6 +34,7 @@ fn every_adapter_gives_rates_that_can_be() {
 #[test]
 fn an_adapter_that_is_not_there_is_an_error() {
     let found = roofmark_gpu::adapters().len();
-    let error = roofmark_gpu::measure(found + 7, Duration::ZERO).unwrap_err();
+    let error =
+        roofmark_gpu::measure(found + 7, Duration::ZERO, &|_| BytesPerSecond::from_gb(1.0)).unwrap_err();
     assert_eq!(error.to_string(), format!("find GPU {}: there are {found}", found + 7));
 }

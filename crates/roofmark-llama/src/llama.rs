@@ -13,7 +13,7 @@ use crate::{VERSION, backend, chat, log, process};
 use roofmark_facts::units::{Bytes, Seconds};
 use roofmark_measure::engine::serve::Progress;
 use roofmark_measure::engine::{
-    DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, ModelSource,
+    DecodeCell, Device, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, ModelSource,
     OpenRequest, Opened, PrefillCell, ProductCell, Products, Timed,
 };
 use std::path::{Path, PathBuf};
@@ -203,8 +203,14 @@ impl Engine for Llama {
         timed
     }
 
+    fn devices(&mut self) -> Result<Vec<Device>, EngineError> {
+        Ok(backend::devices())
+    }
+
     fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
-        self.multiply_matrices(cell).map_err(Self::refuse("multiply matrices"))
+        let products = self.multiply_matrices(cell).map_err(Self::refuse("multiply matrices"));
+        process::come_to_rest();
+        products
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

@@ -207,8 +207,8 @@ struct Bench<'a> {
     check: Check,
     /// Roof measured after the sample before, while nothing else has run since.
     fresh_roof: Option<Roof>,
-    /// Sentinel read after the sample before, with the stage that read it.
-    fresh_sentinel: Option<(usize, Sentinel)>,
+    /// Sentinel read after the sample before. It tells the state of the machine, whichever part's engine read it.
+    fresh_sentinel: Option<Sentinel>,
     host: Host,
     done: u32,
     planned: u32,
@@ -361,9 +361,8 @@ impl<'a> Bench<'a> {
     fn sample(&mut self, live: &mut Live, layers: u32, index: usize) -> Result<(), EngineError> {
         let workload = self.plan.workloads[index];
         self.prepare(live, &workload)?;
-        let kept = self.fresh_sentinel.take().filter(|(stage, _)| *stage == live.stage);
-        let sentinel_before = match kept {
-            Some((_, sentinel)) => Some(sentinel),
+        let sentinel_before = match self.fresh_sentinel.take() {
+            Some(sentinel) => Some(sentinel),
             None => self.sentinel(live)?,
         };
         let beside = self.options.roofs && workload.phase == Phase::Decode;
@@ -376,7 +375,7 @@ impl<'a> Bench<'a> {
         let after = beside.then(|| self.probe.roof(self.options.threads));
         self.fresh_roof = after;
         let sentinel_after = self.sentinel(live)?;
-        self.fresh_sentinel = sentinel_after.map(|sentinel| (live.stage, sentinel));
+        self.fresh_sentinel = sentinel_after;
         let sample = Sample {
             tokens: workload.tokens(),
             time: timed.total(),
@@ -403,6 +402,8 @@ impl<'a> Bench<'a> {
             return Ok(None);
         }
         let device = live.device.as_deref();
+        // It takes two seconds: a roof from before is no longer one right before the next sample.
+        self.fresh_roof = None;
         match products::sentinel(live.engine.as_mut(), &self.host, self.options.threads, device) {
             Ok(sentinel) => Ok(Some(sentinel).filter(products::is_reading)),
             Err(error) if error.leaves_engine_alive() => {
@@ -488,10 +489,11 @@ fn engine_facts(loaded: &Loaded) -> EngineFacts {
 
 #[cfg(test)]
 mod tests {
-    use super::fixtures::{Scripted, Surroundings, profile};
+    use super::fixtures::{Scripted, Surroundings};
     use super::*;
     use crate::engine::ModelSource;
     use roofmark_facts::records::Origin;
+    use roofmark_testing::profile;
     use std::cell::RefCell;
     use std::rc::Rc;
 
@@ -573,17 +575,18 @@ mod tests {
 
     #[test]
     fn a_roof_stands_right_before_and_after_every_decode() {
-        let log = Log::default();
-        let roofs = [30.0, 31.0, 32.0, 33.0, 34.0, 35.0, 36.0];
-        let run = measure(&mut [stage("a", 2, &log, None)], &options(true), &roofs).unwrap();
-        let pairs: Vec<(f64, f64)> = run.cells[1..]
-            .iter()
-            .flat_map(|cell| &cell.samples)
-            .map(|sample| sample.roof.unwrap())
-            .map(|pair| (pair.before.best.gb(), pair.after.best.gb()))
-            .collect();
-        // Batch 1 first; batch 4 needs a new context, so its first roof is measured anew.
-        assert_eq!(pairs, [(30.0, 31.0), (35.0, 36.0), (32.0, 33.0), (33.0, 34.0)]);
+        let pairs = |sentinel: bool| -> Vec<(f64, f64)> {
+            let (log, roofs) = (Log::default(), [30.0, 31.0, 32.0, 33.0, 34.0, 35.0, 36.0, 37.0]);
+            let options = Options { sentinel, ..options(true) };
+            let run = measure(&mut [stage("a", 2, &log, None)], &options, &roofs).unwrap();
+            let samples = run.cells[1..].iter().flat_map(|cell| &cell.samples);
+            let pairs = samples.map(|sample| sample.roof.unwrap());
+            pairs.map(|pair| (pair.before.best.gb(), pair.after.best.gb())).collect()
+        };
+        // A sentinel lies between two samples: each has two roofs of its own.
+        assert_eq!(pairs(true), [(30.0, 31.0), (36.0, 37.0), (32.0, 33.0), (34.0, 35.0)]);
+        // Without one a roof serves both, but where a new context was opened in between.
+        assert_eq!(pairs(false), [(30.0, 31.0), (35.0, 36.0), (32.0, 33.0), (33.0, 34.0)]);
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub trait Engine {
     /// Times matrix products of quantised weights by the engine's own kernels; needs no model.
     fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError>;
 
+    /// Devices that the engine can compute on; none where it does not say. Needs no model.
+    fn devices(&mut self) -> Result<Vec<Device>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Continues a text, for a check that the engine computes the right thing.
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError>;
 }

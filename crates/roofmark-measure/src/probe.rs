@@ -4,9 +4,12 @@
 //! compared with an expectation here.
 
 mod arithmetic;
+mod around;
 mod cache;
+mod gemm;
 mod memory;
 mod nodes;
+pub mod pieces;
 mod threads;
 
 use crate::engine::{Engine, EngineError, ProductCell};
@@ -21,6 +24,7 @@ use roofmark_facts::records::Host;
 use roofmark_facts::tensor_type::TensorType;
 use roofmark_facts::units::{Bytes, Seconds};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,6 +48,8 @@ pub struct Options<'a> {
     pub threads: u32,
     /// Time for one row of a table.
     pub row: Duration,
+    /// Keys of [`PARTS`] to run; empty for all.
+    pub only: &'a [String],
 }
 
 /// Starts an engine.
@@ -60,6 +66,8 @@ pub struct Helpers<'a> {
     pub engine: Option<StartEngine<'a>>,
     /// For the GPUs.
     pub gpus: Option<ProbeGpus<'a>>,
+    /// Prints the state of GPUs, one JSON array a line, until its input ends.
+    pub gpu_states: Option<Command>,
 }
 
 /// A row whose median pass is below this share of its best moved while it was measured.
@@ -78,6 +86,8 @@ pub enum Event {
         done: u32,
         /// Parts in all.
         planned: u32,
+        /// About how long this part and those after it take.
+        left: Seconds,
     },
     /// A part gave nothing; the rest goes on.
     Failed {
@@ -99,47 +109,80 @@ struct Work<'a> {
 }
 
 /// A part gives its findings to the record, or a reason why it has none.
-type Part = fn(&mut Work<'_>) -> Result<(), String>;
+type Run = fn(&mut Work<'_>) -> Result<(), String>;
+
+/// A part of the probe.
+#[derive(Debug)]
+pub struct Part {
+    /// Name for [`Options::only`].
+    pub key: &'static str,
+    /// Name in events and doubts.
+    pub name: &'static str,
+    /// It takes about as long as so many rows of a table.
+    rows: f64,
+    run: Run,
+}
 
 /// The parts in the order they run.
-const PARTS: [(&str, Part); 6] = [
-    ("memory", memory),
-    ("caches", caches),
-    ("memory nodes", memory_nodes),
-    ("arithmetic", arithmetics),
-    ("quantised kernels", quantised),
-    ("GPUs", gpus),
+pub const PARTS: [Part; 6] = [
+    Part { key: "memory", name: "memory", rows: 10.0, run: memory },
+    Part { key: "caches", name: "caches", rows: 4.0, run: caches },
+    Part { key: "nodes", name: "memory nodes", rows: 1.0, run: memory_nodes },
+    Part { key: "arithmetic", name: "arithmetic", rows: 12.0, run: arithmetics },
+    Part { key: "kernels", name: "quantised kernels", rows: 12.0, run: quantised },
+    Part { key: "gpus", name: "GPUs", rows: 6.0, run: gpus },
 ];
 
 /// Probes this machine.
 pub fn run(
     subject: Subject,
     options: Options<'_>,
-    helpers: Helpers<'_>,
+    mut helpers: Helpers<'_>,
     events: &mut dyn FnMut(Event),
     stop: &AtomicBool,
 ) -> ProbeRecord {
     let start = Instant::now();
-    let sampler = Sampler::start(options.root, None);
+    let busy = around::busy(options.root, subject.host.cpus);
+    let sampler = Sampler::start(options.root, helpers.gpu_states.take());
     let mut work = Work { record: empty(subject, &sampler), options, helpers, stop, arrays: None };
-    for (index, (name, part)) in PARTS.iter().enumerate() {
-        if stop.load(Ordering::Relaxed) {
-            work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
-            break;
-        }
-        events(Event::Began { part: name, done: index as u32, planned: PARTS.len() as u32 });
-        sampler.part(name);
-        if let Err(reason) = part(&mut work) {
-            events(Event::Failed { part: name, reason: reason.clone() });
-            work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
-        }
-    }
+    work.record.doubts.extend(busy);
+    let before = around::roof(&work.record.machine, options.threads);
+    run_parts(&mut work, &sampler, events);
+    let again = || around::roof(&work.record.machine, options.threads);
+    let after = before.filter(|_| !stopped(stop)).and_then(|_| again());
     let mut record = work.record;
     record.state = sampler.finish();
     let found = doubts(&record);
     record.doubts.extend(found);
+    record.doubts.extend(before.zip(after).and_then(|(before, after)| around::drift(before, after)));
     record.took = Seconds(start.elapsed().as_secs_f64());
     record
+}
+
+fn run_parts(work: &mut Work<'_>, sampler: &Sampler, events: &mut dyn FnMut(Event)) {
+    let only = work.options.only;
+    let asked = |part: &&Part| only.is_empty() || only.iter().any(|key| key == part.key);
+    let parts: Vec<&Part> = PARTS.iter().filter(asked).collect();
+    for (index, Part { name, run, .. }) in parts.iter().enumerate() {
+        let rows: f64 = parts[index..].iter().map(|part| part.rows).sum();
+        let left = Seconds(rows * work.options.row.as_secs_f64());
+        events(Event::Began { part: name, done: index as u32, planned: parts.len() as u32, left });
+        sampler.part(name);
+        if let Err(reason) = run(work) {
+            events(Event::Failed { part: name, reason: reason.clone() });
+            work.record.doubts.push(ProbeDoubt::Failed { part: (*name).into(), reason });
+        }
+        // Ctrl-C in the last part is one too.
+        if stopped(work.stop) {
+            work.record.doubts.push(ProbeDoubt::Interrupted { part: (*name).into() });
+            break;
+        }
+    }
+    let left_out = PARTS
+        .iter()
+        .filter(|part| !asked(part))
+        .map(|part| ProbeDoubt::LeftOut { part: part.name.into(), reason: "not asked for".into() });
+    work.record.doubts.extend(left_out);
 }
 
 /// What the numbers themselves say against them.
@@ -159,7 +202,8 @@ fn doubts(record: &ProbeRecord) -> Vec<ProbeDoubt> {
         let (allowed, installed) = (limit.gib(), memory.gib());
         found.push(ProbeDoubt::Limited { what: "GiB of memory".into(), allowed, installed });
     }
-    if let Some(cache) = host.cache.filter(|cache| record.memory.array < *cache * 2.0) {
+    let measured = !record.memory.rows.is_empty();
+    if let Some(cache) = host.cache.filter(|cache| measured && record.memory.array < *cache * 2.0) {
         found.push(ProbeDoubt::SmallArrays { array: record.memory.array, cache });
     }
     if let Some(share) = record.memory.huge_pages.value().filter(|share| **share < 0.5) {
@@ -208,13 +252,19 @@ fn empty(subject: Subject, sampler: &Sampler) -> ProbeRecord {
     }
 }
 
+/// The arrays that memory and caches are measured with.
+fn arrays(work: &Work<'_>) -> Result<Arrays, String> {
+    let host = &work.record.machine;
+    Arrays::new(host.cache, host.available, work.options.threads)
+        .map_err(|error| format!("map memory for the arrays: {error}"))
+}
+
 /// Bandwidth with one thread, with one a core and with all.
 fn memory(work: &mut Work<'_>) -> Result<(), String> {
-    let host = &work.record.machine;
-    let mut counts = vec![1, host.cores.unwrap_or(1).min(work.options.threads), work.options.threads];
+    let cores = work.record.machine.cores.unwrap_or(1);
+    let mut counts = vec![1, cores.min(work.options.threads), work.options.threads];
     counts.dedup();
-    let arrays = Arrays::new(host.cache, host.available, work.options.threads);
-    let mut arrays = arrays.map_err(|error| format!("map memory for the arrays: {error}"))?;
+    let mut arrays = arrays(work)?;
     let found = &mut work.record.memory;
     found.array = arrays.bytes();
     found.huge_pages = memory::huge_pages(work.options.root, &arrays);
@@ -232,7 +282,10 @@ fn memory(work: &mut Work<'_>) -> Result<(), String> {
 
 fn caches(work: &mut Work<'_>) -> Result<(), String> {
     work.record.caches = cache::levels(work.options.root);
-    let Some(arrays) = &mut work.arrays else { return Ok(()) };
+    let mut arrays = match work.arrays.take() {
+        Some(arrays) => arrays,
+        None => arrays(work)?,
+    };
     let stop = work.stop;
     work.record.curve = cache::curve(arrays.first(), work.options.row / 20, &|| stopped(stop));
     cache::attach(&mut work.record.caches, &work.record.curve);
@@ -256,6 +309,7 @@ fn arithmetics(work: &mut Work<'_>) -> Result<(), String> {
     for threads in [1, work.options.threads] {
         if !stopped(work.stop) {
             work.record.arithmetic.extend(arithmetic::peaks(threads, work.options.row / 2));
+            work.record.arithmetic.extend(gemm::products(threads, work.options.row / 2));
         }
     }
     Ok(())

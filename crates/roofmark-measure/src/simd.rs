@@ -5,10 +5,12 @@
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use roofmark_facts::probe_record::Number;
+pub(crate) use tile::Tile;
 
 /// Sums an array whose length is a multiple of [`BLOCK`].
 pub(crate) type Read = fn(&[u8]) -> u64;
@@ -76,6 +78,16 @@ pub(crate) fn peaks() -> Vec<Peak> {
     return x86::peaks();
     #[cfg(target_arch = "aarch64")]
     return arm::peaks();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return Vec::new();
+}
+
+/// Matrix products that this processor has instructions for, the best of each kind of number.
+pub(crate) fn tiles() -> Vec<Tile> {
+    #[cfg(target_arch = "x86_64")]
+    return x86::tiles();
+    #[cfg(target_arch = "aarch64")]
+    return arm::tiles();
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     return Vec::new();
 }

@@ -4,10 +4,14 @@
 //! what a standard tool or the environment says; they have not been tested on the real machines.
 //! What cannot be read is `None`, never zero.
 
+#[cfg(test)]
+mod fixtures;
+mod hardware;
 mod linux;
 mod power;
 pub mod trace;
 
+pub use hardware::gpu_makers;
 pub use linux::{EnergyMeter, StateMeter, busy_processors};
 pub(crate) use linux::{cache_size, processors};
 

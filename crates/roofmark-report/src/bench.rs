@@ -352,63 +352,35 @@ fn indented(text: &str, first: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use roofmark_facts::profile::Profile;
-    use roofmark_facts::records::{
-        Cell, EngineFacts, FORMAT, Host, ModelFacts, Part, Roof, Roofs, Sample, Settings, State,
-    };
-    use roofmark_facts::tensor_type::TensorType;
-    use roofmark_facts::units::{Bytes, BytesPerSecond, Flop, FlopPerSecond, Joules, Seconds, Watts};
+    use roofmark_facts::records::{Cell, EngineFacts, Host, ModelFacts, Part, Roofs};
+    use roofmark_facts::units::{Bytes, BytesPerSecond, FlopPerSecond, Joules, Seconds, Watts};
+    use roofmark_testing::sample;
 
     fn profile() -> Profile {
         Profile {
             model: "llama-3.1-8b".into(),
-            arch: "llama".into(),
-            quant: "Q4_K_M".into(),
-            layers: 32,
             tensor_bytes: Bytes::from_gb(4.913),
-            params: 8.03e9,
-            active_params: 7.5e9,
             fixed_bytes: Bytes::from_gb(4.617),
-            head_bytes: Bytes::from_gb(0.431),
-            fixed_flop: Flop(15.01e9),
-            head_flop: Flop(1.05e9),
-            experts: vec![],
             caches: vec![],
-            state_bytes: Bytes(0.0),
-            context: Some(131_072),
-            kinds: vec![],
+            ..roofmark_testing::profile(32)
         }
     }
 
-    fn roof(threads: u32, gb: f64) -> Roof {
-        Roof { threads, best: BytesPerSecond::from_gb(gb), median: BytesPerSecond::from_gb(gb) }
-    }
-
     fn run() -> Run {
-        let sample = Sample {
-            tokens: 32,
-            time: Seconds(4.0),
-            steps: vec![],
-            roof: None,
-            sentinel: None,
-            energy: None,
-            state: State::default(),
-            finite: true,
-        };
+        let roof = |threads, gb| roofmark_testing::roof(threads, BytesPerSecond::from_gb(gb));
+        let decode = Workload::decode(32, 0, 1);
+        let run = roofmark_testing::run();
         Run {
-            format: FORMAT.into(),
             tool: "roofmark 0.1.0".into(),
-            date: "2026-04-01T12:00:00Z".into(),
             machine: Host {
                 os: "Debian GNU/Linux 12 (bookworm), kernel 6.1.0".into(),
                 cpu: "AMD EPYC 9R14".into(),
-                cpus: 2,
                 cores: Some(2),
                 memory: Some(Bytes::from_gib(23.4)),
                 hypervisor: Some("unnamed".into()),
-                ..Host::default()
+                ..run.machine
             },
             engine: EngineFacts {
-                name: "llama.cpp".into(),
                 version: "llama-cpp-sys-2 0.1.161".into(),
                 kernels:
                     "CPU : SSE3 = 1 | AVX2 = 1 | AVX512 = 1 | AVX512_VNNI = 1 | OPENMP = 1 | REPACK = 1 | "
@@ -416,43 +388,28 @@ mod tests {
                 repacked: true,
                 flash_attention: Some(true),
                 device: "CPU".into(),
-                backend: "CPU".into(),
                 sandbox: "none".into(),
+                ..run.engine
             },
-            model: ModelFacts { profile: profile(), origin: Origin::Synthetic },
-            settings: Settings {
-                protocol: "quick".into(),
-                repetitions: 3,
-                threads: 2,
-                cache_type: TensorType::F16,
-                micro_batch: 512,
-                waited: Seconds(0.0),
-            },
+            model: ModelFacts { profile: profile(), ..run.model },
             roofs: Some(Roofs { single: roof(1, 32.1), all: roof(2, 36.24) }),
             parts: vec![Part { layers: 32, profile: profile() }],
-            cells: vec![Cell { part: 0, workload: Workload::decode(32, 0, 1), samples: vec![sample] }],
-            check: Check::NotApplicable,
-            doubts: vec![],
+            cells: vec![Cell { part: 0, workload: decode, samples: vec![sample(&decode, Seconds(4.0))] }],
+            ..run
         }
     }
 
     fn row(workload: Workload, mid: f64, share: Option<f64>, limit: Limit) -> Row {
         let rate = |factor: f64| TokensPerSecond(mid * factor);
         Row {
-            workload,
             rate: Interval { low: rate(0.98), mid: rate(1.0), high: rate(1.01) },
             slowest: Some(rate(0.97)),
             fastest: Some(rate(1.02)),
-            samples: 3,
             attainable: share.map(|share| TokensPerSecond(mid / share)),
             share,
-            ceiling: None,
-            power: None,
-            energy_per_token: None,
             limit,
-            extrapolation: None,
-            void: false,
             doubts: vec![Doubt::FewSamples { count: 3, coverage: 0.75 }],
+            ..roofmark_testing::row(workload, TokensPerSecond(mid))
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::lines::{labelled, table};
 use roofmark_facts::probe_record::{
-    Arithmetic, CurvePoint, GpuKind, Operation, ProbeDoubt, ProbeRecord, Reading, Shape, StateSample,
+    Arithmetic, Contention, CurvePoint, Form, GpuKind, Number, Operation, ProbeDoubt, ProbeRecord, Reading,
+    Shape, StateSample,
 };
 use roofmark_facts::units::{Bytes, FlopPerSecond, significant};
 
@@ -95,7 +96,12 @@ fn arithmetic(record: &ProbeRecord) -> String {
     let row = |row: &Arithmetic| {
         let untested = if row.untested { ", untested" } else { "" };
         [
-            row.number.name().to_owned(),
+            match row.form {
+                Form::Peak => row.number.name().to_owned(),
+                Form::Gemm => {
+                    format!("{} GEMM", if row.number == Number::F32 { "f32" } else { row.number.name() })
+                }
+            },
             row.threads.to_string(),
             significant(row.best.tera(), 3),
             significant(row.median.tera(), 3),
@@ -140,9 +146,22 @@ fn gpus(record: &ProbeRecord) -> String {
             ""
         };
         let rates = rate(gpu.f32, "f32") + &rate(gpu.f16, "f16");
-        labelled("GPU", &format!("{} ({}): {read}{rates}{software}", gpu.name, gpu.interface), LABEL)
+        let together = gpu.contention.as_ref().map_or_else(String::new, contention);
+        labelled(
+            "GPU",
+            &format!("{} ({}): {read}{rates}{together}{software}", gpu.name, gpu.interface),
+            LABEL,
+        )
     });
     lines.collect()
+}
+
+fn contention(both: &Contention) -> String {
+    let [cpu, gpu] = both.shares().map(|share| significant(share * 100.0, 2));
+    let (cpu_gb, gpu_gb) = (significant(both.cpu.gb(), 3), significant(both.gpu.gb(), 3));
+    format!(
+        "; both at once: processor {cpu_gb} GB/s ({cpu} % of alone), GPU {gpu_gb} GB/s ({gpu} % of alone)"
+    )
 }
 
 fn state(record: &ProbeRecord) -> String {

@@ -5,11 +5,9 @@ use roofmark_facts::evidence::measurements;
 use roofmark_facts::machine::Machine;
 use roofmark_facts::prediction::{Prediction, Tier};
 use roofmark_facts::quant::Quant;
-use roofmark_facts::records::{
-    Check, EngineFacts, Host, Interval, Limit, ModelFacts, Origin, Row, Run, Settings, Workload,
-};
+use roofmark_facts::records::{Check, EngineFacts, ModelFacts, Row, Run, Settings, Workload};
 use roofmark_facts::tensor_type::TensorType;
-use roofmark_facts::units::{Seconds, TokensPerSecond};
+use roofmark_facts::units::TokensPerSecond;
 use roofmark_theory::job::Job;
 use roofmark_theory::model::Evidence;
 use roofmark_theory::own::{OwnRow, evidence};
@@ -75,50 +73,18 @@ fn a_run_moves_what_is_near_and_no_other_machine() {
 }
 
 fn run(check: Check) -> Run {
+    let profile = job(machine("ddr5-5600-dual"), "llama-3.1-8b").profile.as_ref().clone();
+    let run = roofmark_testing::run();
     Run {
-        format: roofmark_facts::records::FORMAT.into(),
-        tool: "roofmark 0".into(),
-        date: "2026-11-24T10:00:00Z".into(),
-        machine: Host::default(),
-        engine: EngineFacts { name: "llama.cpp".into(), backend: "CPU".into(), ..EngineFacts::default() },
-        model: ModelFacts {
-            profile: job(machine("ddr5-5600-dual"), "llama-3.1-8b").profile.as_ref().clone(),
-            origin: Origin::Synthetic,
-        },
-        settings: Settings {
-            protocol: "quick".into(),
-            repetitions: 3,
-            threads: 2,
-            cache_type: TensorType::Q8_0,
-            micro_batch: 512,
-            waited: Seconds(0.0),
-        },
-        roofs: None,
-        parts: vec![],
-        cells: vec![],
+        model: ModelFacts { profile, ..run.model },
+        settings: Settings { cache_type: TensorType::Q8_0, ..run.settings },
         check,
-        doubts: vec![],
+        ..run
     }
 }
 
 fn row(workload: Workload, rate: f64, void: bool) -> Row {
-    let [low, mid, high] = [rate * 0.98, rate, rate * 1.02].map(TokensPerSecond);
-    Row {
-        workload,
-        rate: Interval { low, mid, high },
-        slowest: None,
-        fastest: None,
-        samples: 3,
-        attainable: None,
-        share: None,
-        ceiling: None,
-        power: None,
-        energy_per_token: None,
-        limit: Limit::Unknown,
-        extrapolation: None,
-        void,
-        doubts: vec![],
-    }
+    Row { void, ..roofmark_testing::row(workload, TokensPerSecond(rate)) }
 }
 
 #[test]

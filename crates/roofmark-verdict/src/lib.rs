@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod doctor;
 pub mod load;
 pub mod reader;
 pub mod reconcile;

@@ -12,8 +12,10 @@ mod lexicon;
 mod mentions;
 mod numbers;
 mod patterns;
+mod records;
 mod scope;
 mod sentences;
+mod spelled;
 mod table;
 mod words;
 

@@ -246,47 +246,29 @@ mod tests {
     use super::*;
     use roofmark_facts::machine::{Basis, Source, Sourced};
     use roofmark_facts::profile::CacheLayers;
-    use roofmark_facts::records::{EngineFacts, Host, ModelFacts, Origin, Part, Roof, Settings, State};
-    use roofmark_facts::tensor_type::TensorType;
+    use roofmark_facts::records::{ModelFacts, Part, Sentinel, SentinelPair};
     use roofmark_facts::units::Flop;
+    use roofmark_testing::roof;
 
     /// Reads 0.4 GB of head and 0.1 GB a layer; no cache to speak of.
     fn profile(layers: u32) -> Profile {
         let count = f64::from(layers);
         Profile {
-            model: "test".into(),
-            arch: "llama".into(),
-            quant: "Q4_K_M".into(),
-            layers,
             tensor_bytes: Bytes::from_gb(0.8 + 0.1 * count),
-            params: 1e9,
-            active_params: 1e9,
             fixed_bytes: Bytes::from_gb(0.4 + 0.1 * count),
             head_bytes: Bytes::from_gb(0.4),
             fixed_flop: Flop(2e9),
             head_flop: Flop(1e8),
-            experts: vec![],
             caches: vec![CacheLayers { layers: count, elements: 0.0, window: None, flop: Flop(0.0) }],
-            state_bytes: Bytes(0.0),
-            context: None,
-            kinds: vec![],
+            ..roofmark_testing::profile(layers)
         }
     }
 
-    fn roof(gb: f64) -> Roof {
-        Roof { threads: 2, best: BytesPerSecond::from_gb(gb), median: BytesPerSecond::from_gb(gb) }
-    }
-
-    fn sample(workload: Workload, seconds: f64, roofs: (f64, f64)) -> Sample {
+    fn sample(workload: Workload, seconds: f64, (before, after): (f64, f64)) -> Sample {
+        let [before, after] = [before, after].map(|gb| roof(2, BytesPerSecond::from_gb(gb)));
         Sample {
-            sentinel: None,
-            tokens: workload.tokens(),
-            time: Seconds(seconds),
-            steps: vec![],
-            roof: Some(RoofPair { before: roof(roofs.0), after: roof(roofs.1) }),
-            energy: None,
-            state: State::default(),
-            finite: true,
+            roof: Some(RoofPair { before, after }),
+            ..roofmark_testing::sample(&workload, Seconds(seconds))
         }
     }
 
@@ -299,26 +281,12 @@ mod tests {
             workload,
             samples,
         };
+        let run = roofmark_testing::run();
         Run {
-            format: roofmark_facts::records::FORMAT.into(),
-            tool: "roofmark 0".into(),
-            date: "2026-04-01T00:00:00Z".into(),
-            machine: Host { cpus: 2, ..Host::default() },
-            engine: EngineFacts::default(),
-            model: ModelFacts { profile: profile(36), origin: Origin::Synthetic },
-            settings: Settings {
-                protocol: "quick".into(),
-                repetitions: 3,
-                threads: 2,
-                cache_type: TensorType::F16,
-                micro_batch: 512,
-                waited: Seconds(0.0),
-            },
-            roofs: None,
+            model: ModelFacts { profile: profile(36), ..run.model },
             parts,
             cells: cells.into_iter().enumerate().map(cell).collect(),
-            check: Check::NotApplicable,
-            doubts: vec![],
+            ..run
         }
     }
 
@@ -357,6 +325,53 @@ mod tests {
         let void = whole(&[1.25; 6], (65.0, 36.0));
         assert!(void.void);
         assert_eq!(void.samples, 6, "a void row is still shown");
+    }
+
+    /// A row of six samples whose sentinels read `[GB/s, TFLOP/s]` before and after each.
+    fn beside(workload: Workload, before: [f64; 2], after: [f64; 2]) -> Row {
+        let read = |[gemv, gemm]: [f64; 2]| Sentinel {
+            gemv: BytesPerSecond::from_gb(gemv),
+            gemm: roofmark_facts::units::FlopPerSecond(gemm * 1e12),
+        };
+        let sentinel = Some(SentinelPair { before: read(before), after: read(after) });
+        let sample = Sample { sentinel, ..sample(workload, 1.25, (40.0, 40.0)) };
+        rows(&run(vec![(36, workload, vec![sample; 6])])).remove(0)
+    }
+
+    #[test]
+    fn a_sentinel_that_moves_flags_and_then_voids() {
+        let check = |workload: Workload, before, after, expected: Option<(&str, f64)>, void| {
+            let row = beside(workload, before, after);
+            let found = row.doubts.iter().find_map(|doubt| match doubt {
+                Doubt::SentinelDrift { product, drift } => {
+                    Some((product.as_str(), (drift * 1e3).round() / 1e3))
+                }
+                _ => None,
+            });
+            assert_eq!((found, row.void, row.samples), (expected, void, 6), "{before:?} {after:?}");
+        };
+        let (decode, prefill) = (decode(), Workload::prefill(512, 0));
+        check(decode, [30.0, 1.0], [29.2, 1.0], None, false);
+        check(decode, [30.0, 1.0], [28.8, 1.0], Some(("matrix-vector", 0.04)), false);
+        check(decode, [28.8, 1.0], [30.0, 1.0], Some(("matrix-vector", 0.04)), false);
+        check(decode, [30.0, 1.0], [27.0, 1.0], Some(("matrix-vector", 0.1)), true);
+        check(decode, [30.0, 1.0], [30.0, 0.5], None, false);
+        check(prefill, [30.0, 1.0], [15.0, 1.0], None, false);
+        check(prefill, [30.0, 1.0], [30.0, 0.95], Some(("matrix-matrix", 0.05)), false);
+        check(prefill, [30.0, 1.0], [30.0, 0.91], Some(("matrix-matrix", 0.09)), true);
+    }
+
+    #[test]
+    fn a_sentinel_that_moves_from_one_sample_to_the_next_voids_the_row() {
+        let read = |gb| Sentinel {
+            gemv: BytesPerSecond::from_gb(gb),
+            gemm: roofmark_facts::units::FlopPerSecond(1e12),
+        };
+        let samples = [30.0, 30.0, 25.0, 30.0, 30.0, 30.0].map(|gb| Sample {
+            sentinel: Some(SentinelPair { before: read(gb), after: read(gb) }),
+            ..sample(decode(), 1.25, (40.0, 40.0))
+        });
+        assert!(rows(&run(vec![(36, decode(), samples.to_vec())]))[0].void);
     }
 
     #[test]

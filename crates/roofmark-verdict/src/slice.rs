@@ -5,8 +5,8 @@
 
 use crate::stats::{Spread, bootstrap, median, regress};
 
-/// Largest error of the method where it was held against a whole model: decode, which slices overstate; prefill
-/// was within 0.01 (docs/benchmarks.md, "Slices").
+/// Largest error of the method where it was held against a whole model: decode, in the sessions before the last
+/// mend; one session since stayed within 0.05 (docs/benchmarks.md, "Slices").
 pub const METHOD_ERROR: f64 = 0.08;
 
 /// Times of one part.

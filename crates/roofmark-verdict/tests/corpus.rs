@@ -22,7 +22,7 @@ struct Expected {
 }
 
 fn corpus(folder: &str) -> Vec<Labelled> {
-    let path = format!("{}/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(path)
         .expect("the corpus is there")
         .map(|file| file.expect("it lists").path())

@@ -83,6 +83,13 @@ fn scripts_and_attributes_are_no_text() {
 }
 
 #[test]
+fn a_table_of_rules_alone_has_no_claims() {
+    for text in ["|---|---|\n|---|---|\n", "---|---\n:--|--:\n", "| |\n|-|\n"] {
+        assert_eq!(claims(text, Format::Text).expect("it is text"), 0, "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_text_is_refused() {
     assert_eq!(claims("a\0b", Format::Text), Err(ReadError::Binary { offset: 1 }));
     let long = "x".repeat(MAX_BYTES + 1);

@@ -110,7 +110,7 @@
     return {
       label: described.label, labelSize: 22, size, stroke: colour("--muted"), labelFont: "13px system-ui", font: "12px system-ui",
       grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 },
-      space: described.scale === "time" ? 90 : undefined,
+      space: described.scale === "time" ? 90 : 50,
       values: described.scale === "time" ? (plot, ticks) => ticks.map(day) : (plot, ticks) => ticks.map(tick => tick === null ? "" : digits(tick)),
     };
   }
@@ -218,8 +218,18 @@
   }));
   const again = () => each("figure[data-chart]", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-  addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); again(); });
-  addEventListener("afterprint", () => { document.documentElement.classList.remove("printing"); again(); });
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("printing");
+    folded = [...document.querySelectorAll("details.sources:not([open])")];
+    folded.forEach(details => { details.open = true; });
+    again();
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("printing");
+    folded.forEach(details => { details.open = false; });
+    again();
+  });
 
   // ---- tables: copy, CSV, order
 

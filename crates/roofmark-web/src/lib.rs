@@ -8,6 +8,7 @@
 mod api;
 mod assets;
 mod chart;
+mod door;
 mod file;
 mod filter;
 mod guard;

@@ -1,6 +1,7 @@
 //! The frame of every page, and the pieces that forms are made of.
 
 pub mod advise;
+pub mod answer;
 pub mod check;
 pub mod compare;
 pub mod cost;
@@ -18,10 +19,11 @@ use crate::assets::{self, address};
 use crate::filter::{value, values};
 use crate::program::Refused;
 use crate::serve::Site;
+use answer::show;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{DOCTYPE, Markup, html};
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,8 +38,11 @@ const VIEWS: [(&str, &str); 7] = [
     ("/live", "Live"),
 ];
 
+/// What a form asks for, worked out when the page is on its way.
+pub type Answer<'a> = Box<dyn FnOnce() -> Result<Markup, Refused> + 'a>;
+
 /// A page before its frame.
-pub struct View {
+pub struct View<'a> {
     /// Address of the view in the navigation.
     pub at: &'static str,
     /// Title.
@@ -47,7 +52,7 @@ pub struct View {
     /// Its form.
     pub form: Markup,
     /// What the form asks for.
-    pub result: Result<Markup, Refused>,
+    pub result: Answer<'a>,
 }
 
 /// `/`: the machines.
@@ -62,69 +67,61 @@ pub async fn missing(State(site): State<Arc<Site>>) -> Response {
         title: "Not found".into(),
         lead: "There is no such page. The views are in the list above.",
         form: html! {},
-        result: Err(Refused::missing("no page has this address")),
+        result: Box::new(|| Err(Refused::missing("no page has this address"))),
     };
-    framed(&site, &view)
-}
-
-/// Builds a page on a thread for work that blocks.
-pub async fn show(
-    site: Arc<Site>,
-    query: Vec<(String, String)>,
-    build: impl FnOnce(&Site, &[(String, String)]) -> View + Send + 'static,
-) -> Response {
-    let framing = move |site: &Site| Ok(framed(site, &build(site, &query)));
-    match site.run(framing).await {
-        Ok(page) => page,
-        Err(refused) => (status(&refused), format!("{refused}\n")).into_response(),
-    }
+    framed(&site, view)
 }
 
 fn status(refused: &Refused) -> StatusCode {
     StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn framed(site: &Site, view: &View) -> Response {
-    let status = view.result.as_ref().err().map_or(StatusCode::OK, status);
-    let page = frame(site, view);
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page.0).into_response()
+/// A whole page. Blocks until its result is there.
+pub fn framed(site: &Site, view: View<'_>) -> Response {
+    let start = start(site, &view);
+    let result = (view.result)();
+    let status = result.as_ref().err().map_or(StatusCode::OK, status);
+    answer::page(status, start.0 + &end(site, &result).0)
 }
 
-fn frame(site: &Site, view: &View) -> Markup {
+/// A page up to its result. What is open here is closed in [`end`].
+fn start(site: &Site, view: &View<'_>) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (view.title) " · Roofmark" }
-                link rel="icon" href="/assets/icon.svg";
-                link rel="stylesheet" href=(address("uplot.css", assets::CHARTS_STYLE));
-                link rel="stylesheet" href=(address("page.css", assets::STYLE));
-                script defer src=(address("uplot.js", assets::CHARTS)) {}
-                script defer src=(address("page.js", assets::SCRIPT)) {}
-            }
-            body {
-                a.skip href="#main" { "Skip to the content" }
-                header.top {
-                    a.brand href="/machines" { "Roofmark" }
-                    nav aria-label="Views" { ul {
-                        @for (at, name) in VIEWS.iter().copied().chain(site.lab.then_some(("/lab", "Lab"))) {
-                            li { a href=(at) aria-current=[(at == view.at).then_some("page")] { (name) } }
-                        }
-                    } }
-                }
-                main #main {
-                    h1 { (view.title) }
-                    p.lead { (view.lead) }
-                    (view.form)
-                    section #result data-testid="result" aria-label="Result" { (outcome(&view.result)) }
-                }
-                (foot(site))
-            }
+        (PreEscaped("<html lang=\"en\">"))
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (view.title) " · Roofmark" }
+            link rel="icon" href="/assets/icon.svg";
+            link rel="stylesheet" href=(address("uplot.css", assets::CHARTS_STYLE));
+            link rel="stylesheet" href=(address("page.css", assets::STYLE));
+            script defer src=(address("uplot.js", assets::CHARTS)) {}
+            script defer src=(address("page.js", assets::SCRIPT)) {}
         }
+        (PreEscaped("<body>"))
+        a.skip href="#main" { "Skip to the content" }
+        header.top {
+            a.brand href="/machines" { "Roofmark" }
+            nav aria-label="Views" { ul {
+                @for (at, name) in VIEWS.iter().copied().chain(site.lab.then_some(("/lab", "Lab"))) {
+                    li { a href=(at) aria-current=[(at == view.at).then_some("page")] { (name) } }
+                }
+            } }
+        }
+        (PreEscaped("<main id=\"main\">"))
+        h1 { (view.title) }
+        p.lead { (view.lead) }
+        (view.form)
+        (PreEscaped("<section id=\"result\" data-testid=\"result\" aria-label=\"Result\">"))
+        p.working { "Working it out …" }
     }
+}
+
+/// The rest of a page.
+fn end(site: &Site, result: &Result<Markup, Refused>) -> Markup {
+    html! { (outcome(result)) (PreEscaped("</section></main>")) (foot(site)) (PreEscaped("</body></html>")) }
 }
 
 /// The result, or why there is none.

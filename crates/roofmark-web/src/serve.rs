@@ -1,34 +1,42 @@
 //! The server: binding, routes, limits, shutdown.
 
+use crate::door::Door;
 use crate::guard::{Clients, guard};
 use crate::ledgers::Ledgers;
-use crate::program::{Program, Refused};
+use crate::program::{Pairs, Program, Refused};
 use crate::{api, assets, lab, live, page};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use axum_server::Server;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use maud::Markup;
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::timeout::TimeoutLayer;
 
 /// Time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for a client to send the head of a request.
-const HEAD: Duration = Duration::from_secs(15);
+const HEAD: Duration = Duration::from_secs(10);
 /// Time for a bundle to arrive and be taken in.
 const BUNDLE: Duration = Duration::from_secs(120);
 /// Time that a question waits for a free thread.
 const QUEUE: Duration = Duration::from_secs(20);
+/// Results that are remembered: some 10 MB.
+const MOST_REMEMBERED: usize = 128;
 /// Largest body of a text.
 const LARGEST_TEXT: usize = 4 << 20;
 
@@ -66,12 +74,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The certificate or key cannot be used.
-    #[error("use the certificate {path}: {source}", path = path.display())]
+    #[error("use the certificate or key in {path}: {reason}", path = path.display())]
     Certificate {
         /// Its file.
         path: PathBuf,
         /// What is wrong.
-        source: std::io::Error,
+        reason: String,
     },
     /// The server stopped.
     #[error("serve: {0}")]
@@ -92,6 +100,8 @@ pub struct Site {
     pub proxied: bool,
     /// What others have measured.
     evidence: OnceLock<page::machines::Evidence>,
+    /// Results that depend on the question and the day alone.
+    results: Mutex<HashMap<String, Markup>>,
     /// Threads that may work on questions at once.
     threads: Semaphore,
     pub listeners: Semaphore,
@@ -101,6 +111,28 @@ impl Site {
     /// What others have measured, by machine and model of the catalog.
     pub fn evidence(&self) -> &page::machines::Evidence {
         self.evidence.get_or_init(|| page::machines::index(self.program.catalog()))
+    }
+
+    /// The result of a question that depends on nothing but itself and the day, worked out once.
+    pub fn remembered(
+        &self,
+        view: &str,
+        question: &Pairs,
+        work: impl FnOnce() -> Result<Markup, Refused>,
+    ) -> Result<Markup, Refused> {
+        let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+        let key = format!("{day} {view} {}", page::query_string(question));
+        let results = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = results().get(&key).cloned() {
+            return Ok(known);
+        }
+        let result = work()?;
+        let mut results = results();
+        if results.len() >= MOST_REMEMBERED {
+            results.clear();
+        }
+        results.insert(key, result.clone());
+        Ok(result)
     }
 
     /// Runs `work`, which blocks, on a thread for that.
@@ -123,16 +155,17 @@ impl Site {
 /// A server that is bound and not yet running.
 pub struct Bound {
     listener: TcpListener,
-    tls: Option<Tls>,
+    tls: Option<RustlsConfig>,
     site: Arc<Site>,
     address: SocketAddr,
 }
 
-/// Binds the address.
+/// Reads the certificate and binds the address.
 ///
 /// # Errors
-/// [`Error::Bind`], [`Error::Token`].
+/// [`Error::Certificate`], [`Error::Bind`], [`Error::Token`].
 pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error> {
+    let tls = options.tls.as_ref().map(certificate).transpose()?;
     let failed = |source| Error::Bind { address: options.address, source };
     let listener = TcpListener::bind(options.address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
@@ -149,8 +182,9 @@ pub fn serve(program: Arc<dyn Program>, options: Options) -> Result<Bound, Error
         threads: Semaphore::new(threads),
         listeners: Semaphore::new(64),
         evidence: OnceLock::new(),
+        results: Mutex::default(),
     };
-    Ok(Bound { listener, tls: options.tls, site: Arc::new(site), address })
+    Ok(Bound { listener, tls, site: Arc::new(site), address })
 }
 
 fn token() -> Result<String, Error> {
@@ -185,7 +219,7 @@ impl Bound {
     /// Serves until `stop` is done.
     ///
     /// # Errors
-    /// [`Error::Certificate`], [`Error::Stopped`].
+    /// [`Error::Stopped`].
     pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let done = runtime.block_on(self.serve(stop));
@@ -204,38 +238,54 @@ impl Bound {
         let site = self.site.clone();
         let warm = |site: &Site| {
             page::machines::warm(site);
+            page::advise::warm(site);
+            page::cost::warm(site);
             Ok(())
         };
         tokio::spawn(async move { site.run(warm).await });
+        let proxied = self.site.proxied;
         let routes = routes(self.site).into_make_service_with_connect_info::<SocketAddr>();
+        let server = limited(axum_server::from_tcp(self.listener)?.handle(handle));
         match self.tls {
-            None => {
-                let mut server = axum_server::from_tcp(self.listener)?.handle(handle);
-                limited(server.http_builder());
-                server.serve(routes).await?;
-            }
+            None => server.acceptor(Door::new(false, proxied)).serve(routes).await?,
             Some(tls) => {
-                let config = certificate(&tls).await?;
-                let mut server = axum_server::from_tcp_rustls(self.listener, config)?.handle(handle);
-                limited(server.http_builder());
-                server.serve(routes).await?;
+                let tls = RustlsAcceptor::new(tls).acceptor(Door::new(true, proxied));
+                server.acceptor(tls).serve(routes).await?;
             }
         }
         Ok(())
     }
 }
 
-/// A client that sends its head slowly is not waited for.
-fn limited(builder: &mut Builder<TokioExecutor>) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+/// A client that sends its head slowly is not waited for. HTTP/1 alone: its limits are known.
+fn limited(server: Server<SocketAddr>) -> Server<SocketAddr> {
+    let mut server = server.http1_only().first_request_timeout(HEAD);
+    server.http_builder().http1().header_read_timeout(HEAD);
+    server
 }
 
-async fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
+fn certificate(tls: &Tls) -> Result<RustlsConfig, Error> {
     // Another part of the program may have chosen already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
-        .await
-        .map_err(|source| Error::Certificate { path: tls.certificate.clone(), source })
+    let refused = |path: &PathBuf, reason: String| Error::Certificate { path: path.clone(), reason };
+    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| refused(&tls.certificate, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(refused(&tls.certificate, "it holds no certificate in PEM form".into()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| refused(&tls.key, error.to_string()))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| refused(&tls.certificate, format!("with the key {}: {error}", tls.key.display())))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+/// Whether an answer is sent in one piece.
+fn whole(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<page::answer::InPieces>().is_none()
 }
 
 /// All routes behind the guard.
@@ -258,7 +308,7 @@ fn routes(site: Arc<Site>) -> Router {
         .nest("/api", api::routes())
         .layer(DefaultBodyLimit::max(LARGEST_TEXT))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(whole)));
     let bundles = Router::new()
         .route(lab::SUBMIT_PATH, post(lab::take))
         .layer(DefaultBodyLimit::max(lab::LARGEST))

@@ -34,6 +34,10 @@ pub enum Command {
     Bench(crate::command::endpoint::EndpointArgs),
     /// Measure what this machine's memory, arithmetic and links really give.
     Probe(crate::command::probe::ProbeArgs),
+    /// Say what keeps this machine from its roof, with the number that shows it and what mends it.
+    Doctor(crate::command::doctor::DoctorArgs),
+    /// Draw a machine's ceilings, its knee, and where models stand under them.
+    Roofline(crate::command::roofline::RooflineArgs),
     /// List the machines of the catalog, or explain one.
     Machines(crate::command::machines::MachinesArgs),
     /// List which engine runs on which machines, since when, on what evidence.

@@ -8,6 +8,7 @@ pub mod ceiling;
 pub mod check;
 pub mod completions;
 pub mod cost;
+pub mod doctor;
 pub mod endpoint;
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -23,6 +24,7 @@ pub mod predict;
 pub mod probe;
 pub mod report;
 pub mod results;
+pub mod roofline;
 pub mod serve;
 pub mod submit;
 pub mod synth;
@@ -44,6 +46,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Gpu(command) => gpu::run(&command),
         Command::Engines(command) => engines::run(&command, args.json),
         Command::Predict(command) => predict::run(&command, args.json, &place),
+        Command::Doctor(command) => doctor::run(&command, args.json, &place),
+        Command::Roofline(command) => roofline::run(&command, args.json, &place),
         Command::Probe(command) => probe::run(&command, args.json, &place),
         Command::Evaluate(command) => evaluate::run(&command, args.json),
         Command::Calibrate(command) => calibrate::run(&command, args.json, &place),

@@ -3,6 +3,7 @@
 
 mod args;
 mod catalog;
+mod child;
 mod command;
 mod day;
 mod exit;

@@ -46,8 +46,8 @@ fn is_of(record: &ProbeRecord, host: &Host) -> bool {
         && then.cpu_limit == host.cpu_limit
 }
 
-/// Adds the machine of `record` to the owner's catalog as `name`.
-pub fn add_to_catalog(record: &ProbeRecord, name: &str) -> Result<PathBuf> {
+/// Refuses a name that no machine of the catalog can have: before anything is measured.
+pub fn check_name(name: &str) -> Result<()> {
     let plain =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
     ensure!(
@@ -59,6 +59,13 @@ pub fn add_to_catalog(record: &ProbeRecord, name: &str) -> Result<PathBuf> {
         catalog::catalog()?.machines.iter().all(|machine| machine.slug != name),
         "--save is `{name}`, which the catalog has already; choose another name"
     );
+    Ok(())
+}
+
+/// Adds the machine of `record` to the owner's catalog as `name`.
+pub fn add_to_catalog(record: &ProbeRecord, name: &str) -> Result<PathBuf> {
+    check_name(name)?;
+    ensure!(record.read_roof().is_some(), "failed to add `{name}` to the catalog: it has no memory roof");
     let path = catalog::user_path()?;
     let context = || format!("failed to add to the catalog {}", path.display());
     let before =

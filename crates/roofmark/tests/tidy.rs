@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("roofmark-gpu", &["roofmark-facts"]),
     ("roofmark-ledger", &["roofmark-facts"]),
     ("roofmark-report", &["roofmark-facts"]),
+    ("roofmark-testing", &["roofmark-facts"]),
     ("roofmark-llama", &["roofmark-facts", "roofmark-measure"]),
     (
         "roofmark-web",

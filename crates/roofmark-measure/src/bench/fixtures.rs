@@ -1,39 +1,15 @@
-//! Test data: a model of the size of Llama 3.1 8B, an engine that follows a script, a quiet machine.
+//! Test data: an engine that follows a script, a quiet machine.
 
 use super::Probe;
 use crate::engine::{
     DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
     PrefillCell, ProductCell, Products, Timed,
 };
-use roofmark_facts::profile::{CacheLayers, Profile};
 use roofmark_facts::records::{Roof, State};
-use roofmark_facts::units::{Bytes, BytesPerSecond, Flop, Joules, Seconds};
+use roofmark_facts::units::{Bytes, BytesPerSecond, Joules, Seconds};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A dense model of `layers` layers: 0.43 GB of head and 0.131 GB a layer.
-pub(crate) fn profile(layers: u32) -> Profile {
-    let count = f64::from(layers);
-    Profile {
-        model: "test-8b".into(),
-        arch: "llama".into(),
-        quant: "Q4_K_M".into(),
-        layers,
-        tensor_bytes: Bytes(0.727e9 + 0.1308e9 * count),
-        params: 1.05e9 + 0.218e9 * count,
-        active_params: 0.525e9 + 0.218e9 * count,
-        fixed_bytes: Bytes(0.431e9 + 0.1308e9 * count),
-        head_bytes: Bytes(0.431e9),
-        fixed_flop: Flop(1.05e9 + 0.436e9 * count),
-        head_flop: Flop(1.05e9),
-        experts: vec![],
-        caches: vec![CacheLayers { layers: count, elements: 2048.0, window: None, flop: Flop(16384.0) }],
-        state_bytes: Bytes(0.0),
-        context: Some(131_072),
-        kinds: vec![("Q4_K".into(), 0.8), ("Q6_K".into(), 0.2)],
-    }
-}
 
 /// An engine whose decode steps take 10 ms and whose prefill takes 1 ms a token; logs what it is asked.
 pub(crate) struct Scripted {

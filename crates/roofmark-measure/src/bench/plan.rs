@@ -237,7 +237,7 @@ fn layer_bytes(part: &Profile) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::fixtures::profile;
+    use roofmark_testing::profile;
 
     fn names(plan: &Plan) -> String {
         let name = |workload: &Workload| match workload.phase {

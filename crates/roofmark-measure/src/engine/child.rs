@@ -5,8 +5,8 @@
 
 use super::serve::{PROTOCOL, Reply, Request};
 use super::{
-    DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
-    PrefillCell, ProductCell, Products, Timed,
+    DecodeCell, Device, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest,
+    Opened, PrefillCell, ProductCell, Products, Timed,
 };
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -237,6 +237,10 @@ impl Engine for ChildEngine {
 
     fn multiply(&mut self, cell: &ProductCell) -> Result<Products, EngineError> {
         ask!(self, Request::Multiply(cell.clone()), Reply::Products)
+    }
+
+    fn devices(&mut self) -> Result<Vec<Device>, EngineError> {
+        ask!(self, Request::Devices, Reply::Devices)
     }
 
     fn generate(&mut self, request: &GenerateRequest) -> Result<Generated, EngineError> {

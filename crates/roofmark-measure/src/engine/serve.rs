@@ -4,8 +4,8 @@
 //! every [`BEAT`], so that the parent can tell a long computation from a dead process.
 
 use super::{
-    DecodeCell, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest, Opened,
-    PrefillCell, ProductCell, Products, Timed,
+    DecodeCell, Device, Engine, EngineError, GenerateRequest, Generated, LoadRequest, Loaded, OpenRequest,
+    Opened, PrefillCell, ProductCell, Products, Timed,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -33,6 +33,8 @@ pub enum Request {
     Decode(DecodeCell),
     /// See [`Engine::multiply`].
     Multiply(ProductCell),
+    /// See [`Engine::devices`].
+    Devices,
     /// See [`Engine::generate`].
     Generate(GenerateRequest),
 }
@@ -47,6 +49,7 @@ impl Request {
             Self::Prefill(_) => "run a prefill",
             Self::Decode(_) => "run decode steps",
             Self::Multiply(_) => "multiply matrices",
+            Self::Devices => "list the engine's devices",
             Self::Generate(_) => "generate text",
         }
     }
@@ -74,6 +77,8 @@ pub enum Reply {
     Timed(Timed),
     /// Answer to `multiply`.
     Products(Products),
+    /// Answer to `devices`.
+    Devices(Vec<Device>),
     /// Answer to `generate`.
     Generated(Generated),
     /// The engine's reason why it cannot.
@@ -125,6 +130,7 @@ fn answer(engine: &mut dyn Engine, request: &Request) -> Reply {
         Request::Prefill(cell) => engine.prefill(cell).map(Reply::Timed),
         Request::Decode(cell) => engine.decode(cell).map(Reply::Timed),
         Request::Multiply(cell) => engine.multiply(cell).map(Reply::Products),
+        Request::Devices => engine.devices().map(Reply::Devices),
         Request::Generate(request) => engine.generate(request).map(Reply::Generated),
     };
     result.unwrap_or_else(|error| Reply::Refused(reason(error)))

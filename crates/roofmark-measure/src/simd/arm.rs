@@ -3,8 +3,10 @@
 //! The plain loops are NEON already, which every AArch64 processor has; its pair stores without allocation
 //! are added. The dot products are written in assembly because the standard library does not offer them yet.
 
+use super::tile::{Tile, tile};
 use super::{Loop, Loops, Peak};
 use roofmark_facts::probe_record::Number;
+use std::arch::aarch64::*;
 use std::arch::asm;
 
 /// Dot products in one iteration.
@@ -57,6 +59,31 @@ pub(super) fn peaks() -> Vec<Peak> {
             .or_else(|| has!("dotprod").then(|| peak(Number::Int8, "sdot", 16.0, int8_sdot)).flatten()),
     ];
     found.into_iter().flatten().collect()
+}
+
+/// Floats only: the standard library has no stable dot product of integers for this architecture.
+pub(super) fn tiles() -> Vec<Tile> {
+    // SAFETY: every AArch64 processor that Rust targets has NEON.
+    let run: super::tile::RunTile = |a, b, c, d, e| unsafe { f32_tile(a, b, c, d, e) };
+    vec![Tile { number: Number::F32, instructions: "neon", rows: 12, columns: 8, untested: true, run }]
+}
+
+tile!(
+    f32_tile, "neon", 12 x 2 x 4, load,
+    |word| vdupq_n_f32(f32::from_bits(word)),
+    |sum, a, b| vfmaq_f32(sum, a, b), vaddq_f32, store
+);
+
+#[target_feature(enable = "neon")]
+fn load(words: &[u32; 4]) -> float32x4_t {
+    // SAFETY: the array is as long as the vector.
+    unsafe { vld1q_f32(words.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "neon")]
+fn store(words: &mut [u32; 4], vector: float32x4_t) {
+    // SAFETY: the array is as long as the vector.
+    unsafe { vst1q_f32(words.as_mut_ptr().cast(), vector) }
 }
 
 /// Sixteen independent instructions on v0 to v15 with the sources v16 and v17, and the count of iterations as result.

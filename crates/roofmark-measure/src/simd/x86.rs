@@ -1,5 +1,6 @@
 //! x86-64: AVX2, AVX-512, their dot products.
 
+use super::tile::{RunTile, Tile, tile};
 use super::{BLOCK, FACTOR, Loop, Loops, Peak};
 use roofmark_facts::probe_record::Number;
 use std::arch::x86_64::*;
@@ -114,6 +115,84 @@ fn int8_peak() -> Option<Peak> {
     }
     None
 }
+
+/// The best tile of each kind of number.
+pub(super) fn tiles() -> Vec<Tile> {
+    let tile = |number, instructions, rows, columns, run: RunTile| Tile {
+        number,
+        instructions,
+        rows,
+        columns,
+        untested: false,
+        run,
+    };
+    let f32s = [
+        has!("avx512f").then(|| tile(Number::F32, "avx512f", 12, 32, found!(f32_tile_512, a, b, c, d, e))),
+        (has!("avx2") && has!("fma"))
+            .then(|| tile(Number::F32, "avx2, fma", 6, 16, found!(f32_tile_256, a, b, c, d, e))),
+    ];
+    let int8s = [
+        (has!("avx512vnni") && has!("avx512f"))
+            .then(|| tile(Number::Int8, "avx512vnni", 12, 32, found!(int8_tile_512, a, b, c, d, e))),
+        (has!("avxvnni") && has!("avx2"))
+            .then(|| tile(Number::Int8, "avxvnni", 6, 16, found!(int8_tile_256, a, b, c, d, e))),
+        has!("avx2").then(|| tile(Number::Int8, "avx2", 6, 16, found!(int8_tile_avx2, a, b, c, d, e))),
+    ];
+    [f32s.into_iter().flatten().next(), int8s.into_iter().flatten().next()].into_iter().flatten().collect()
+}
+
+tile!(
+    f32_tile_512, "avx512f", 12 x 2 x 16, load_ps_512,
+    |word| _mm512_set1_ps(f32::from_bits(word)),
+    |sum, a, b| _mm512_fmadd_ps(a, b, sum), _mm512_add_ps, store_ps_512
+);
+tile!(
+    f32_tile_256, "avx2,fma", 6 x 2 x 8, load_ps_256,
+    |word| _mm256_set1_ps(f32::from_bits(word)),
+    |sum, a, b| _mm256_fmadd_ps(a, b, sum), _mm256_add_ps, store_ps_256
+);
+tile!(
+    int8_tile_512, "avx512f,avx512vnni", 12 x 2 x 16, load_512,
+    |word: u32| _mm512_set1_epi32(word as i32),
+    |sum, a, b| _mm512_dpbusd_epi32(sum, a, b), _mm512_add_epi32, store_512
+);
+tile!(
+    int8_tile_256, "avx2,avxvnni", 6 x 2 x 8, load_256,
+    |word: u32| _mm256_set1_epi32(word as i32),
+    |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b), _mm256_add_epi32, store_256
+);
+tile!(
+    int8_tile_avx2, "avx2", 6 x 2 x 8, load_256,
+    |word: u32| _mm256_set1_epi32(word as i32),
+    |sum, a, b| {
+        // Sums of two products: below 2 × 127 × 128, so that 16 bits hold them.
+        let pairs = _mm256_maddubs_epi16(a, b);
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }, _mm256_add_epi32, store_256
+);
+
+macro_rules! lanes {
+    ($features:literal, $lanes:literal, $vector:ty, $load:ident = $loadu:ident, $store:ident = $storeu:ident) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $load(words: &[u32; $lanes]) -> $vector {
+            // SAFETY: the array is as long as the vector; the load needs no alignment.
+            unsafe { $loadu(words.as_ptr().cast()) }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $store(words: &mut [u32; $lanes], vector: $vector) {
+            // SAFETY: the array is as long as the vector; the store needs no alignment.
+            unsafe { $storeu(words.as_mut_ptr().cast(), vector) }
+        }
+    };
+}
+
+lanes!("avx512f", 16, __m512, load_ps_512 = _mm512_loadu_ps, store_ps_512 = _mm512_storeu_ps);
+lanes!("avx512f", 16, __m512i, load_512 = _mm512_loadu_si512, store_512 = _mm512_storeu_si512);
+lanes!("avx2", 8, __m256, load_ps_256 = _mm256_loadu_ps, store_ps_256 = _mm256_storeu_ps);
+lanes!("avx2", 8, __m256i, load_256 = _mm256_loadu_si256, store_256 = _mm256_storeu_si256);
 
 #[target_feature(enable = "avx2")]
 fn read_256(bytes: &[u8]) -> u64 {

@@ -350,17 +350,7 @@ fn energy_between(before: &[Package], after: &[Package], time: Seconds) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A root with the given files.
-    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        root
-    }
+    use crate::state::fixtures::root;
 
     const CPUINFO: &str = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\ncpu MHz\t\t: 2600.0\nphysical id\t: 0\n\
         core id\t\t: 0\nflags\t\t: fpu hypervisor avx2\n\nprocessor\t: 1\nmodel name\t: AMD EPYC 9R14\n\

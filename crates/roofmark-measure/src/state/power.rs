@@ -5,7 +5,7 @@
 
 use super::linux::{children, mean};
 use roofmark_facts::probe_record::{GpuState, PowerSettings, Reading, Why};
-use roofmark_facts::units::{Celsius, Hertz, Seconds, Watts};
+use roofmark_facts::units::{Bytes, Celsius, Hertz, Seconds, Watts};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -221,7 +221,18 @@ fn amd_gpu(root: &Path, card: &str) -> Option<GpuState> {
         temperature: read("temp1_input").map(|thousandths| Celsius(thousandths / 1e3)),
         power: power.map(|microwatts| Watts(microwatts / 1e6)),
         throttled: Reading::Unavailable(Why::Unsupported),
+        memory: amd_memory(root, card, "total"),
+        memory_used: amd_memory(root, card, "used"),
     })
+}
+
+/// Dedicated memory and the translated part (GTT) of host memory, where the driver counts them.
+fn amd_memory(root: &Path, card: &str, what: &str) -> Reading<Bytes> {
+    let part = |kind: &str| number(root, &format!("{card}/device/mem_info_{kind}_{what}"));
+    match (part("vram"), part("gtt")) {
+        (Reading::Value(own), Reading::Value(shared)) => Reading::Value(Bytes(own + shared)),
+        (own, _) => own.map(Bytes),
+    }
 }
 
 /// Memory modules that are fitted, from the firmware's table (readable by the administrator on most systems).
@@ -277,3 +288,7 @@ pub(super) fn power(
     mean(&watts)
         .map_or(Reading::Unavailable(Why::Absent), |mean| Reading::Value(Watts(mean * watts.len() as f64)))
 }
+
+#[cfg(test)]
+#[path = "power_tests.rs"]
+mod tests;

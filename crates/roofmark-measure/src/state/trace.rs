@@ -228,3 +228,7 @@ impl Drop for Watcher {
         let _ = self.0.wait();
     }
 }
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;

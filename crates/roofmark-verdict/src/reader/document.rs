@@ -1,6 +1,7 @@
 //! Decoding and block structure: headings, list items, paragraphs and tables of text, Markdown, HTML and CSV.
 
 use super::html;
+use super::records::{self, Record};
 use std::ops::Range;
 use thiserror::Error;
 
@@ -68,6 +69,8 @@ pub(super) enum Kind {
     Paragraph,
     /// A table: rows of cells, the first row being the header where there is one.
     Table(Vec<Vec<Range<usize>>>),
+    /// Objects of JSON and the like.
+    Records(Vec<Record>),
 }
 
 /// A block and the bytes of the text that it covers.
@@ -140,7 +143,13 @@ fn lines_document(text: String) -> Document {
     let lines = lines(&text);
     let mut blocks = Vec::new();
     let mut index = 0;
+    let mut effort = text.len() * 4;
     while index < lines.len() {
+        if let Some((taken, block)) = record_block(&text, &lines[index..], &mut effort) {
+            blocks.push(block);
+            index += taken;
+            continue;
+        }
         let taken = table_lines(&text, &lines[index..]);
         if taken > 0 {
             blocks.push(table_block(&text, &lines[index..index + taken]));
@@ -151,6 +160,48 @@ fn lines_document(text: String) -> Document {
         }
     }
     Document { text, blocks }
+}
+
+/// Records that start in the first of `lines`, and how many lines they take. `effort` is how many bytes may still be
+/// read in vain.
+fn record_block(text: &str, lines: &[Range<usize>], effort: &mut usize) -> Option<(usize, Block)> {
+    let line = &lines[0];
+    let words = &text[line.clone()];
+    let block = |taken: usize, records: Vec<Record>| {
+        let range = line.start..lines[taken - 1].end;
+        Some((taken, Block { kind: Kind::Records(records), range }))
+    };
+    if let Some(at) = json_start(words).map(|at| line.start + at).filter(|_| *effort > 0) {
+        match records::json(text, at) {
+            Ok((end, records)) => {
+                return block(lines.partition_point(|line| line.start < end).max(1), records);
+            }
+            Err(end) => *effort = effort.saturating_sub(end - at),
+        }
+    }
+    let first = words.trim_start().chars().next()?;
+    let yaml = words.contains(':') && (first.is_ascii_lowercase() || first == '-');
+    if let Some((taken, records)) =
+        yaml.then(|| records::yaml(text, lines, effort)).filter(|(taken, _)| *taken > 0)
+    {
+        return block(taken, records);
+    }
+    let toml = first == '[' || words.contains(" = ") && first.is_ascii_lowercase();
+    if let Some((taken, records)) =
+        toml.then(|| records::toml(text, lines, effort)).filter(|(taken, _)| *taken > 0)
+    {
+        return block(taken, records);
+    }
+    records::pairs_line(text, line).and_then(|record| block(1, vec![record]))
+}
+
+/// Where JSON starts in a line: at its first sign, or behind a name that it is given.
+fn json_start(words: &str) -> Option<usize> {
+    let trimmed = words.trim_start();
+    if trimmed.starts_with(['{', '[']) {
+        return Some(words.len() - trimmed.len());
+    }
+    ["{\"", "[{\"", "{'"].iter().filter_map(|start| words.find(start)).min().filter(|_| words.len() < 20_000)
 }
 
 /// Adds one line outside tables: a block of its own, or a continuation of the paragraph or item above.
@@ -343,6 +394,7 @@ mod tests {
             Kind::Heading(level) => format!("h{level} {}", &document.text[block.range.clone()]),
             Kind::Item(depth) => format!("item{depth} {}", document.text[block.range.clone()].trim()),
             Kind::Paragraph => document.text[block.range.clone()].to_owned(),
+            Kind::Records(records) => format!("{} records", records.len()),
             Kind::Table(rows) => rows
                 .iter()
                 .map(|row| row.iter().map(|cell| &document.text[cell.clone()]).collect::<Vec<_>>().join("/"))

@@ -46,6 +46,8 @@ pub(super) struct Frame {
     pub bench: bool,
     /// The text around has named the unit of rates without a number (captions of tables).
     pub unit: bool,
+    /// The text around has said that pairs of rates are one of the prompt and one of generation, in this order of phases.
+    pub pair: Option<[Phase; 2]>,
     /// The phase that the question before asks for.
     pub asked: Option<(Phase, Option<u64>)>,
     /// Due date where the claim is a forecast.
@@ -130,6 +132,7 @@ impl Frame {
             streams: self.streams,
             phase: self.phase,
             unit: self.unit,
+            pair: self.pair,
             ..Self::default()
         };
     }
@@ -140,6 +143,7 @@ impl Frame {
         let kept = Self {
             phase: said.phase,
             unit: said.unit,
+            pair: said.pair.or(outer.pair),
             context: if lasting { said.context } else { None }.or(outer.context),
             streams: if lasting { said.streams } else { None }.or(outer.streams),
             ..Self::default()
@@ -308,6 +312,7 @@ impl Around<'_> {
             bench: self.any(&What::BenchName),
             quant_carried: false,
             unit: false,
+            pair: None,
             asked: None,
             forecast: None,
         }
@@ -372,7 +377,7 @@ impl Whole<'_> {
     pub(super) fn claim(&self, rate: &Mention, frame: Frame, place: &Range<usize>) -> Option<Claim> {
         let What::Rate { low, high, .. } = rate.what else { return None };
         let mut frame = frame.or(&self.universal).or(&self.unique);
-        frame.context = frame.context.or(self.universal.context);
+        frame.context = frame.context.or(self.universal.context).or(self.unique.context);
         let (machine, machines, devices) = self.machine(frame.machine.as_ref());
         let (model, models) = self.model(frame.model.as_ref(), rate.start);
         let quant = frame
@@ -484,9 +489,6 @@ impl Whole<'_> {
     /// The slug that stands for several variants: the one that names none of what is open, or the family.
     fn chosen(&self, left: &[usize], seen: &MachineSeen) -> String {
         let all = &self.lexicon.machines;
-        if let [one] = left {
-            return all[*one].slug.clone();
-        }
         let family = &all[left[0]].family;
         let stated = |index: usize| {
             let slug = &all[index].slug;
@@ -495,8 +497,14 @@ impl Whole<'_> {
                 .filter(|n| all[index].cores == Some(*n))
                 .map(|n| format!("-{n}c"))
                 .unwrap_or_default();
-            *slug == format!("{family}{cores}")
+            let memory = seen.memory.map(|n| format!("-{n}gb")).unwrap_or_default();
+            *slug == format!("{family}{cores}") || *slug == format!("{family}{cores}{memory}")
         };
+        if let [one] = left {
+            let said = format!("{family}-{}gb", seen.memory.unwrap_or_default());
+            let open = seen.cores.is_none() && all.iter().any(|machine| machine.slug == said);
+            return if open { said } else { all[*one].slug.clone() };
+        }
         if let Some(&plain) = left.iter().find(|&&index| stated(index)) {
             return all[plain].slug.clone();
         }
@@ -526,6 +534,8 @@ impl Whole<'_> {
             .filter(|&index| seen.size.is_some() && all[index].size == seen.size)
             .collect();
         if let Some(&first) = sized.first() {
+            let meant = self.mentioned(seen.size.as_ref(), at).filter(|index| sized.contains(index));
+            let first = meant.unwrap_or(first);
             return (Some(all[first].slug.clone()), vec![all[first].slug.clone()]);
         }
         if let Some(index) = seen.size.as_ref().and_then(|size| self.mentioned(Some(size), at)) {

@@ -3,7 +3,10 @@
 
 use super::document::{Block, Document, Kind, trimmed};
 use html5gum::{DefaultEmitter, Token, Tokenizer};
+use regex::Regex;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Rows and cells kept of one table.
 const MAX_CELLS: usize = 200_000;
@@ -16,7 +19,14 @@ pub(super) fn parse(html: &str) -> Document {
     let html = without_attributes(html);
     for token in Tokenizer::new_with_emitter(html.as_str(), emitter).flatten() {
         match token {
-            Token::StartTag(tag) => page.open(&tag.name),
+            Token::StartTag(tag) => {
+                let span = |name: &[u8]| {
+                    let written = tag.attributes.iter().find(|(key, _)| key.0 == name)?.1;
+                    String::from_utf8_lossy(written).parse::<usize>().ok().filter(|n| *n > 0)
+                };
+                page.spans = (span(b"colspan").unwrap_or(1).min(40), span(b"rowspan").unwrap_or(1).min(400));
+                page.open(&tag.name);
+            }
             Token::EndTag(tag) => page.close(&tag.name),
             Token::String(text) => page.text(&String::from_utf8_lossy(&text)),
             _ => {}
@@ -27,7 +37,7 @@ pub(super) fn parse(html: &str) -> Document {
     page.document
 }
 
-/// `html` with bare tags. The reader needs no attribute, and the tokenizer's stack grows with their number.
+/// `html` with bare tags. The reader needs no attribute but the spans of cells, and the tokenizer's stack grows with their number.
 fn without_attributes(html: &str) -> String {
     let mut bare = String::with_capacity(html.len());
     let mut rest = html;
@@ -36,11 +46,39 @@ fn without_attributes(html: &str) -> String {
         bare.push_str(&rest[..at + name]);
         rest = &rest[at + name..];
         if name > 1 {
-            rest = &rest[tag_end(rest)..];
+            let end = tag_end(rest);
+            if matches!(bare.as_bytes(), [.., b'<', b't' | b'T', b'd' | b'D' | b'h' | b'H']) {
+                bare.push_str(&spans(&rest[..end]));
+            }
+            rest = &rest[end..];
             bare.push('>');
         }
     }
     bare + rest
+}
+
+/// The attributes of a cell that say over how many columns and rows it reaches.
+fn spans(attributes: &str) -> String {
+    static SPAN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?i)(?-u:\b)(?P<name>colspan|rowspan)\s*=\s*["']?\s*(?P<n>\d{1,3})"#)
+            .expect("it is valid")
+    });
+    let part = &attributes[..floor(attributes, 400)];
+    if !part.to_ascii_lowercase().contains("span") {
+        return String::new();
+    }
+    let mut seen = Vec::new();
+    for found in SPAN.captures_iter(part) {
+        let name = found["name"].to_lowercase();
+        if !seen.iter().any(|text: &String| text.contains(&name)) {
+            seen.push(format!(" {name}={}", &found["n"]));
+        }
+    }
+    seen.concat()
+}
+
+fn floor(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 /// Bytes of `<name` or `</name` at the start of `text`; 1 where no tag starts.
@@ -101,6 +139,11 @@ struct Page {
     hidden: Option<Vec<u8>>,
     /// Rows of the table that is being read.
     table: Option<Vec<Vec<Range<usize>>>>,
+    /// Columns and rows that the tag being read reaches over, and those of the cell that is being filled.
+    spans: (usize, usize),
+    cell_spans: (usize, usize),
+    /// Cells that reach into later rows: row, column, cell.
+    below: BTreeMap<(usize, usize), Range<usize>>,
     /// Inside `td` or `th`.
     in_cell: bool,
     cells: usize,
@@ -205,6 +248,7 @@ impl Page {
         self.flush();
         self.end_table();
         self.table = Some(Vec::new());
+        self.below.clear();
     }
 
     fn start_row(&mut self) {
@@ -217,6 +261,7 @@ impl Page {
     fn start_cell(&mut self) {
         self.flush();
         self.in_cell = self.table.as_ref().is_some_and(|rows| !rows.is_empty());
+        self.cell_spans = self.spans;
     }
 
     /// Ends the block or cell that is being filled.
@@ -224,10 +269,7 @@ impl Page {
         let range = trimmed(&self.document.text, self.start..self.document.text.len());
         let kind = self.kind.take().unwrap_or(Kind::Paragraph);
         match self.table.as_mut().and_then(|rows| rows.last_mut()) {
-            Some(row) if self.in_cell && self.cells < MAX_CELLS => {
-                self.cells += 1;
-                row.push(range);
-            }
+            Some(_) if self.in_cell && self.cells < MAX_CELLS => self.place(range),
             Some(_) if self.in_cell => {}
             _ if !range.is_empty() => self.document.blocks.push(Block { kind, range }),
             _ => {}
@@ -239,8 +281,27 @@ impl Page {
         self.start = self.document.text.len();
     }
 
+    /// Puts a cell into the row that is being read, as often as it reaches over columns and rows.
+    fn place(&mut self, range: Range<usize>) {
+        let Some(rows) = &mut self.table else { return };
+        let at = rows.len() - 1;
+        let row = &mut rows[at];
+        while let Some(above) = self.below.remove(&(at, row.len())) {
+            row.push(above);
+        }
+        let (across, down) = self.cell_spans;
+        for _ in 0..across {
+            for below in 1..down {
+                self.below.insert((at + below, row.len()), range.clone());
+            }
+            row.push(range.clone());
+        }
+        self.cells += across * down;
+    }
+
     fn end_table(&mut self) {
         let Some(mut rows) = self.table.take() else { return };
+        self.below.clear();
         rows.retain(|row| !row.is_empty());
         let (Some(first), Some(last)) =
             (rows.first().and_then(|row| row.first()), rows.last().and_then(|row| row.last()))

@@ -1,5 +1,6 @@
 //! Names that the reader knows: machines and models of the catalog in all their spellings, and engines.
 
+use super::spelled;
 use super::words::{Word, joins, words};
 use roofmark_facts::catalog::{Catalog, Family, Model};
 use roofmark_facts::machine::Machine;
@@ -134,8 +135,11 @@ impl Lexicon {
         for name in names {
             let spelling = split(name);
             let bare = without_attributes(&spelling);
-            for spelling in [spelling, bare] {
-                if is_usable(&spelling) {
+            for spelling in [said(&spelling), said(&bare), spelling, bare] {
+                let spoken = spelling.iter().any(|word| spelled::value(word).is_some());
+                if is_usable(&spelling)
+                    && !(spoken && spelling.len() < 2 + usize::from(spelling[0].len() == 1))
+                {
                     push_new(&mut all.entry(spelling).or_default().machines, index);
                 }
             }
@@ -164,6 +168,10 @@ impl Lexicon {
             let mut spelling = split(name);
             while spelling.last().is_some_and(|word| TAILS.contains(&word.as_str())) {
                 spelling.pop();
+            }
+            let said = said(&spelling);
+            if is_usable(&said) && name == model.slug {
+                push_new(&mut all.entry(said).or_default().models, index);
             }
             if is_usable(&spelling) {
                 let models = &mut all.entry(spelling).or_default().models;
@@ -253,6 +261,26 @@ fn is_tail(text: &str, base: usize, words: &[Word], at: usize) -> bool {
 /// Words of a name.
 pub(super) fn split(name: &str) -> Vec<String> {
     words(name, 0).into_iter().map(|word| word.text).collect()
+}
+
+/// A name as it is spoken: `llama three point one eight b`, `fifty ninety`. A maker's series may be left out.
+fn said(spelling: &[String]) -> Vec<String> {
+    let mut said = Vec::new();
+    for word in spelling {
+        let digits = word.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
+        let card = word.len() == 4 && word.starts_with(['2', '3', '4', '5']) && digits == word;
+        let pair =
+            spelled::words_of(&word[..word.len().min(2)]).zip(word.get(2..).and_then(spelled::words_of));
+        if let (true, Some((first, second))) = (card, pair) {
+            said.extend(first.into_iter().chain(second));
+        } else if let Some(words) = spelled::words_of(digits) {
+            said.extend(words);
+            said.extend((digits.len() < word.len()).then(|| word[digits.len()..].to_owned()));
+        } else if !matches!(word.as_str(), "nvidia" | "geforce" | "rtx") {
+            said.push(word.clone());
+        }
+    }
+    if said == spelling { Vec::new() } else { said }
 }
 
 fn push_new(list: &mut Vec<usize>, index: usize) {

@@ -4,6 +4,7 @@ use super::dates::{self, Date};
 use super::lexicon::{Lexicon, Named, is_size};
 use super::numbers::{self, Decimal};
 use super::patterns::*;
+use super::spelled;
 use super::words::{Word, words};
 use regex::Captures;
 use roofmark_facts::claim::Phase;
@@ -86,12 +87,14 @@ pub(super) fn find(text: &str, range: Range<usize>, lexicon: &Lexicon, decimal: 
     if part.bytes().any(|byte| byte.is_ascii_digit()) || !part.is_ascii() {
         found.rates();
     }
+    found.spelled();
     found.quantities();
     found.circumstances();
     found.sizes(&words);
     found.mentions.sort_by_key(|mention| (mention.start, std::cmp::Reverse(mention.end)));
     found.compare();
     found.drop_drafts();
+    found.drop_formats();
     found.mentions
 }
 
@@ -208,6 +211,11 @@ impl Finder<'_> {
         {
             return None;
         }
+        let article = matches!(written.as_bytes(), [b'a'..=b'z', b' ', ..]);
+        let decimal = matches!(self.after(range.end, 2).as_bytes(), [b'.' | b',', b'0'..=b'9']);
+        if article && written.len() <= 5 || decimal && written.ends_with(|sign: char| sign.is_ascii_digit()) {
+            return None;
+        }
         let joined = self.before(range.start, 2);
         let inside = joined.ends_with('-') && joined.starts_with(char::is_alphabetic);
         if written.len() <= 2 && inside {
@@ -234,7 +242,7 @@ impl Finder<'_> {
     fn is_card_number(&self, range: &Range<usize>) -> bool {
         let before = self.before(range.start, 4);
         let after = self.after(range.end, 12).trim_start().to_lowercase();
-        let priced = before.trim_end().ends_with(['$', '€', '£', '.', ',', '¥']);
+        let priced = before.trim_end().ends_with(['$', '€', '£', '¥']) || before.ends_with(['.', ',']);
         let units = [
             "tok", "t/s", "tk", "mb", "gb", "ms", "w ", "mhz", "mt/s", "usd", "eur", "€", "dollar", "euro",
             "x ",
@@ -279,6 +287,30 @@ impl Finder<'_> {
             .collect();
         let mut at = drafts.into_iter();
         self.mentions.retain(|_| !at.next().unwrap_or(false));
+    }
+
+    /// MLX is a format or a part of another program where the sentence names the program that runs it; an engine that is
+    /// switched off is none.
+    fn drop_formats(&mut self) {
+        let engine = |mention: &Mention| matches!(mention.what, What::Engine(name) if name != "mlx-lm");
+        let format =
+            |mention: &Mention| matches!(&mention.what, What::Quant(name) if name.starts_with("MLX-"));
+        let runs = self.mentions.iter().any(engine);
+        let formatted = self.mentions.iter().any(format);
+        let keep: Vec<bool> = self
+            .mentions
+            .iter()
+            .map(|mention| {
+                let What::Engine(name) = mention.what else { return true };
+                let after = self.after(mention.end, 24).to_lowercase();
+                let off = ENGINE_OFF.is_match(&after);
+                let written = &self.part[mention.start - self.base..mention.end - self.base];
+                let inner = name == "mlx-lm" && written.eq_ignore_ascii_case("mlx") && runs;
+                !off && !(inner && (formatted || ENGINE_PART.is_match(&after)))
+            })
+            .collect();
+        let mut at = keep.into_iter();
+        self.mentions.retain(|_| at.next().unwrap_or(true));
     }
 
     fn devices(&self, range: &Range<usize>) -> Option<u32> {
@@ -328,13 +360,18 @@ impl Finder<'_> {
 
     /// Memory written next to the name: `M5 Max 128GB`, `96 GB M2 Max`, `M4 Max (40-core GPU, 128 GB)`.
     fn memory(&self, range: &Range<usize>) -> Option<u32> {
-        let after = self.after(range.end, 56);
-        let window = if after.trim_start().starts_with('(') {
-            after.split(')').next().unwrap_or(after)
+        let after = self.after(range.end, 72);
+        let window = if after.trim_start().starts_with(['(', '（']) {
+            after.split([')', '）']).next().unwrap_or(after)
         } else {
             after.split(['(', ';', '\n', ':']).next().map_or(after, |part| &part[..floor(part, 22)])
         };
-        gigabytes(window).or_else(|| {
+        let behind_cores = || {
+            let line = after.split(['\n', ';']).next().unwrap_or(after);
+            let cores = CORES.find(line)?;
+            gigabytes(&line[floor(line, cores.start().saturating_sub(12))..floor(line, cores.end() + 22)])
+        };
+        gigabytes(window).or_else(behind_cores).or_else(|| {
             let before = self.before(range.start, 10);
             before.trim_end().to_lowercase().ends_with("gb").then(|| gigabytes(before)).flatten()
         })
@@ -353,6 +390,10 @@ impl Finder<'_> {
                 self.rate_after(&found, groups);
             }
         }
+        for found in TESTED_RATE.captures_iter(part) {
+            groups += 1;
+            self.tested_rate(&found, groups);
+        }
         for found in ECHO.captures_iter(part) {
             self.echo(&found);
         }
@@ -364,6 +405,16 @@ impl Finder<'_> {
         }
         for found in BARE.captures_iter(part) {
             self.bare(&found);
+        }
+        if groups > 0 {
+            for found in BARE_AND.captures_iter(part) {
+                self.bare_and(&found);
+            }
+        }
+        if groups == 0 {
+            for (at, found) in TOKENS_TIME.captures_iter(part).enumerate() {
+                self.tokens_in_time(&found, at);
+            }
         }
     }
 
@@ -386,11 +437,15 @@ impl Finder<'_> {
         let place =
             |name: &str| found.name(name).map(|part| self.base + part.start()..self.base + part.end());
         let (a, unit) = (self.ungrouped(place("a")?), place("unit")?);
+        let seconds = if found.name("minute").is_some() { 60.0 } else { 1.0 };
         let first = self
             .number(&self.part[a.start - self.base..a.end - self.base], found.name("ak").is_some())
-            .filter(|_| self.stands_alone(&a));
-        let second = place("b")
-            .and_then(|b| Some((self.number(found.name("b")?.as_str(), found.name("bk").is_some())?, b)));
+            .filter(|_| self.stands_alone(&a))
+            .map(|value| value / seconds);
+        let second = place("b").and_then(|b| {
+            let value = self.number(found.name("b")?.as_str(), found.name("bk").is_some())?;
+            Some((value / seconds, b))
+        });
         let Some((second, b)) = second else {
             let low = first?;
             self.list_before(&a, group);
@@ -453,9 +508,10 @@ impl Finder<'_> {
         let moved = self.is_moved(a, separator);
         let joined = is_lead(separator)
             || matches!(separator, "and" | "und" | "et" | "y" | "e" | "or" | "oder" | "vs" | "vs." | "/");
+        let near = separator == "or" && high <= low * 1.15;
         low <= high
             && !moved
-            && (!joined || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
+            && (!joined || near || between && !matches!(separator, "or" | "/" | "vs" | "vs."))
             && high <= low * 12.0
             && !(is_year(low) && low * 2.0 < high)
     }
@@ -503,6 +559,40 @@ impl Finder<'_> {
         Some(())
     }
 
+    /// Rates in words.
+    fn spelled(&mut self) {
+        let part = self.part;
+        for (at, found) in SPELLED.captures_iter(part).enumerate() {
+            let (Some(words), Some(unit)) = (found.name("words"), found.name("unit")) else { continue };
+            let range = self.base + words.start()..self.base + unit.end();
+            if let Some(low) = spelled::value(words.as_str()).filter(|low| *low > 0.0)
+                && self.is_free(&range)
+            {
+                self.take(range.clone());
+                self.push(range, What::Rate { low, high: low, group: usize::MAX / 2 + at });
+            }
+        }
+    }
+
+    /// The rate behind a test's name. A short name with a power of two behind it is such a name itself: `pp 512`.
+    fn tested_rate(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + found.name("k").unwrap_or(a).end();
+        let low = self.number(a.as_str(), found.name("k").is_some())?;
+        let length = low >= 16.0 && low.fract() == 0.0 && (low as u64).is_power_of_two();
+        let after = self.after(range.end, 10).trim_start().to_lowercase();
+        let other = ["ms", "s ", "w", "gb", "%", "x", "×", "token", "tok", "+", "/tg", "/pp", "@"];
+        if found.name("short").is_some() && length
+            || other.iter().any(|unit| after.starts_with(unit))
+            || !self.is_free(&range)
+        {
+            return None;
+        }
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high: low, group });
+        Some(())
+    }
+
     fn echo(&mut self, found: &Captures<'_>) -> Option<()> {
         let a = found.name("a")?;
         let end = found.name("b").unwrap_or(a).end();
@@ -526,6 +616,20 @@ impl Finder<'_> {
         Some(())
     }
 
+    fn bare_and(&mut self, found: &Captures<'_>) -> Option<()> {
+        let a = found.name("a")?;
+        let range = self.base + a.start()..self.base + a.end();
+        let value = self.number(a.as_str(), false).filter(|value| !is_year(*value))?;
+        let told = self
+            .mentions
+            .iter()
+            .any(|mention| matches!(mention.what, What::Rate { .. }) && mention.end <= range.start);
+        if told && self.stands_alone(&range) {
+            self.push(range, What::Bare(value));
+        }
+        Some(())
+    }
+
     fn time_per_token(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
         let whole = found.get(0)?;
         let range = self.base + found.name("a")?.start()..self.base + whole.end();
@@ -540,6 +644,20 @@ impl Finder<'_> {
             return None;
         }
         let low = 1.0 / seconds;
+        self.take(range.clone());
+        self.push(range, What::Rate { low, high: low, group });
+        Some(())
+    }
+
+    /// The rate of a number of tokens in a number of seconds.
+    fn tokens_in_time(&mut self, found: &Captures<'_>, group: usize) -> Option<()> {
+        let whole = found.get(0)?;
+        let range = self.base + whole.start()..self.base + whole.end();
+        let value = |a: &str, b: &str| self.number(found.name(a).or_else(|| found.name(b))?.as_str(), false);
+        let low = value("n", "m")? / value("s", "t")?;
+        if !self.stands_alone(&range) {
+            return None;
+        }
         self.take(range.clone());
         self.push(range, What::Rate { low, high: low, group });
         Some(())
@@ -680,9 +798,11 @@ impl Finder<'_> {
             return Some(0);
         }
         let (number, kilo) =
-            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck")].iter().find_map(
-                |(number, kilo)| Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some())),
-            )?;
+            [("n", "k"), ("m", "mk"), ("d", ""), ("at", "atk"), ("c", "ck"), ("deep", "deepk")]
+                .iter()
+                .find_map(|(number, kilo)| {
+                    Some((found.name(number)?, !kilo.is_empty() && found.name(kilo).is_some()))
+                })?;
         let value = numbers::value(number.as_str(), self.decimal)?;
         let tokens = if kilo { value * kilo_of(value) } else { value };
         ((16.0..=2e7).contains(&tokens) || kilo || tokens == 0.0).then_some(tokens as u64)
@@ -693,12 +813,13 @@ impl Finder<'_> {
         for pattern in [&*STREAMS, &*BATCH] {
             for found in pattern.captures_iter(part) {
                 let Some(whole) = found.get(0) else { continue };
-                let number = found.name("n").or_else(|| found.name("m"));
+                let number = ["n", "m", "p", "q", "r", "t"].iter().find_map(|name| found.name(name));
                 let count = number
                     .and_then(|n| n.as_str().parse().ok().or_else(|| count_word(&n.as_str().to_lowercase())));
                 let range = self.base + whole.start()..self.base + whole.end();
                 if let Some(count) =
                     count.filter(|count| (1..=2048).contains(count) && self.stands_alone(&range))
+                    && !AVERAGED.is_match(self.before(range.start, 16))
                 {
                     self.push(range, What::Streams(count));
                 }
@@ -774,7 +895,8 @@ impl Finder<'_> {
         };
         let input = self.part[word.start - self.base..word.end - self.base].eq_ignore_ascii_case("input");
         let number = self.after(word.end, 3).trim_start().starts_with(|sign: char| sign.is_ascii_digit());
-        self.mentions.iter().any(context) || input && number
+        let same = self.before(word.start, 8).to_lowercase().ends_with("same ");
+        self.mentions.iter().any(context) || input && number || same
     }
 
     /// Cores of a machine and cards without their name.
@@ -782,7 +904,9 @@ impl Finder<'_> {
         for found in CORES.captures_iter(self.part) {
             let Some(whole) = found.get(0) else { continue };
             let host = self.after(self.base + whole.end(), 5).to_lowercase().trim_start().starts_with("cpu");
-            if let (false, Some(cores), None) = (host, found["n"].parse().ok(), found.name("or")) {
+            let number = found.name("n").or_else(|| found.name("m"));
+            let cores = number.and_then(|number| number.as_str().parse().ok());
+            if let (false, Some(cores), None) = (host, cores, found.name("or")) {
                 self.push(self.base + whole.start()..self.base + whole.end(), What::Cores(cores));
             }
         }
@@ -802,13 +926,14 @@ impl Finder<'_> {
         for found in SPECULATION.find_iter(self.part) {
             let range = self.base + found.start()..self.base + found.end();
             let before = self.before(range.start, 14).to_lowercase();
-            let after = self.after(range.end, 14).to_lowercase();
-            let off = ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
-                .iter()
-                .any(|word| before.trim_end().ends_with(word))
-                || ["off", "disabled", "aus"]
+            let after = self.after(range.end, 24).to_lowercase();
+            let own = self.part[found.range()].to_lowercase();
+            let off = own.starts_with("no ")
+                || own.starts_with("without")
+                || ["no", "without", "w/o", "ohne", "sans", "sin", "non"]
                     .iter()
-                    .any(|word| after.trim_start_matches([' ', '=', ':', '(']).starts_with(word));
+                    .any(|word| before.trim_end().ends_with(word))
+                || SPECULATION_OFF.is_match(&after);
             self.push(range, What::Speculation(!off));
         }
         for found in ACCEPTED.captures_iter(self.part) {
@@ -860,15 +985,21 @@ fn kilo_of(value: f64) -> f64 {
 
 fn count_word(word: &str) -> Option<u64> {
     Some(match word {
-        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "双"
-        | "双卡" | "雙卡" => 2,
-        "three" | "triple" | "drei" | "trois" | "tres" => 3,
-        "four" | "quad" | "vier" | "quatre" | "cuatro" => 4,
-        "five" => 5,
-        "six" => 6,
-        "eight" | "acht" | "huit" | "ocho" => 8,
-        "ten" => 10,
-        "sixteen" => 16,
+        "two" | "dual" | "twin" | "both" | "beide" | "zwei" | "deux" | "dos" | "due" | "duas" | "dois"
+        | "две" | "два" | "двух" | "dwie" | "dwa" | "dwóch" | "twee" | "två" | "双" | "双卡" | "雙卡" => {
+            2
+        }
+        "three" | "triple" | "drei" | "trois" | "tres" | "tre" | "três" | "три" | "трёх" | "trzy"
+        | "drie" => 3,
+        "four" | "quad" | "vier" | "quatre" | "cuatro" | "quattro" | "quatro" | "четыре" | "четырёх"
+        | "cztery" => 4,
+        "five" | "fünf" | "cinq" | "cinco" | "cinque" => 5,
+        "six" | "sechs" | "seis" | "sei" => 6,
+        "eight" | "acht" | "huit" | "ocho" | "otto" | "oito" => 8,
+        "ten" | "zehn" | "dix" | "diez" | "dieci" | "dez" => 10,
+        "sixteen" | "sechzehn" | "seize" | "dieciséis" | "sedici" | "dezesseis" => 16,
+        "twenty" | "zwanzig" | "vingt" | "veinte" | "venti" => 20,
+        "thirty" | "dreißig" => 30,
         "single" | "one" | "单卡" | "單卡" => 1,
         _ => return None,
     })

@@ -1,13 +1,18 @@
 //! The patterns behind mentions. All are linear-time regular expressions; none backtracks.
 
 use super::numbers::NUMBER;
+use super::spelled;
 use regex::Regex;
 use std::sync::LazyLock;
 
 /// Word boundaries are those of ASCII: Unicode's would keep the fast automaton from any text with a dash or a quotation
 /// mark in it. A word that starts or ends in an accented letter must not lean on one.
 fn compile(pattern: &str) -> Regex {
-    let whole = pattern.replace("NUM", NUMBER).replace("UNIT", UNIT).replace("(?-u:\\b)", "\\b");
+    let whole = pattern
+        .replace("NUM", NUMBER)
+        .replace("WORD", spelled::WORD)
+        .replace("UNIT", UNIT)
+        .replace("(?-u:\\b)", "\\b");
     Regex::new(&whole.replace("\\b", "(?-u:\\b)")).expect("the pattern is valid")
 }
 
@@ -21,9 +26,9 @@ macro_rules! pattern {
 /// Tokens per second in the spellings of several languages.
 const UNIT: &str = concat!(
     r"(?:(?:(?:output|generated|generation|decode|prefill|completion|prompt|input)\s+)?",
-    r"(?:tokens?|toks?|tks?|tkn|jetons?|tokenów|токен(?:ов|а)?|ток|トークン|令牌|词元|토큰)",
-    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|each|every|je|na|в)\s+|[-‑]per[-‑])",
-    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econde|egundo|econdo)?(?-u:\b)|sekundę|с(?:ек(?:унду)?)?|秒|초)",
+    r"(?:tokens?|toks?|tks?|tkn|jetons?|tok[eė]n(?:ów|ů|a|y|i|er|eja|ia|erna)?|токен(?:ов|а|ів|и|у)?|ток|トークン|令牌|词元|토큰)",
+    r"(?:\s*/\s*|\s+(?:per|pro|par|por|al|a|in a|each|every|je|na|za|i|в|за|на)\s+|[-‑]per[-‑])",
+    r"(?:s(?:ec(?:onds?|s)?|ek(?:unden?|undę|\.)?|econd[eo]|egundo|ekund[aeuęyi]?\w*)?(?-u:\b)|sekundę|saniye|giây|detik|másodperc|с(?:ек(?:унд[уаі])?)?|秒|초)",
     r"|(?-u:\b)t\s?/\s?s(?:ec)?(?-u:\b)|t\.?p\.?s(?-u:\b)|tokens?\s*每秒|toks?ps(?-u:\b))"
 );
 
@@ -32,7 +37,7 @@ pattern!(
     RATE = concat!(
         r"(?i)(?P<a>(?-u:\b)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?-u:\b)|NUM)(?P<ak>k\b)?\+?(?:-?ish\b|\s+(?:or so|odd)\b)?(?:\s*(?:±|\+/-|\+-)\s*NUM)?",
         r"(?:\s*(?P<sep>->|=>|→|➜|⇒|[-–—‑−~～〜]|\bto\b|\bbis\b|à|\ba\b|\bal\b|\bhasta\b|至|到|から|\band\b|\by\b|\bet\b|\bund\b|\be\b|\bor\b|\boder\b|\bvs\.?|/)\s*[~≈]?(?P<b>NUM)(?P<bk>k\b)?\+?)?",
-        r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT)"
+        r"\s*(?:个|個)?\s*[\[(]?\s*(?P<unit>UNIT|t/s\b|(?P<minute>tok(?:en)?s?\s*(?:/|per|a|pro|par|por)\s*min(?:ute)?n?\b))"
     )
 );
 pattern!(
@@ -46,6 +51,14 @@ pattern!(
 pattern!(
     /// A rate without its unit, with a remark that only rates have.
     ECHO = r"(?i)(?P<a>NUM)(?:\s*[–-]\s*(?P<b>NUM))?\+?\s*\((?:today|now|currently|single[- ](?:batch|stream|user)|batch(?:ed)?[^)]{0,40}|estimated[^)]{0,30}|expected[^)]{0,30})\)"
+);
+pattern!(
+    /// A rate written in words: "thirty five tokens per second".
+    SPELLED = r"(?i)\b(?P<words>WORD(?:[ -]+(?:and[ -]+|point[ -]+)?WORD)*)\s+(?:or so\s+)?(?P<unit>UNIT)"
+);
+pattern!(
+    /// A test of llama.cpp's benchmark, or a phase's short name, with its rate behind it: `pp512 845`, `TG: 88`.
+    TESTED_RATE = r"(?i)\b(?:(?P<name>(?:pp|tg)\s?\d{2,5})(?:\s*[:=≈~]\s*|\s+(?:(?:of|at|is)\s+)?)|(?P<short>pp|tg)(?:\s*[:=≈~]\s*|\s+))[~≈]?(?P<a>NUM)(?P<k>k\b)?"
 );
 pattern!(
     /// Time per token.
@@ -74,13 +87,14 @@ pattern!(
 pattern!(
     /// Words for processing the prompt.
     PREFILL = concat!(
-        r"(?i)\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
+        r"(?i)\bProcess:\d|\b(?:pre-?fill(?:ing)?|prompt[- ](?:processing|eval(?:uation)?|speed|ingestion|throughput|rate)",
         r"|pp\s?(?P<n>\d{2,6})|pp\b|S_PP|prompt(?:\s*:|\s+(?:est|is|was|wird|es)\s)|prellenado|prefilling|preenchimento|promptverarbeitung|prompt-verarbeitung|input processing|input)\b",
-        r"|\bprompts?\b(?:[^.;:,]|\d,\d){0,40}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?)",
+        r"|\b(?:prompts?|invites?)\b(?:[^.;:,]|\d[.,]\d){0,44}\b(?:read|processed|ingested|digested|evaluated|consumed|parsed|crunched|gelesen|verarbeitet|verwerkt|lus?|traités?|leídos?|procesados?|letti?|elaborati?|elaborad[ao]s?|processad[ao]s?|procesad[ao]s?|przetwarzan\w+|tratad[ao]s?|gelezen)",
         r"|\b(?:reads?|reading|process(?:es|ing)?|ingest(?:s|ing)?|crunch(?:es|ing)?|chew(?:s|ing)? through|liest|verarbeitet|lit|lee|legge)\s+(?:the|a|its|your|my|den|le|el|il|long)?\s*(?:long\s+)?prompts?\b",
         r"|\b(?:lettura|elaborazione|lecture|traitement|lectura|procesamiento|procesando|leitura|processamento)\s+(?:(?:del?|du|des|dos?|della|el)\s+)?prompts?\b",
         r"|\b(?:prompt|input)\s+tokens?\s*(?:per|/)",
-        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필"
+        r"|\b(?P<w>prompt)\s+[~≈]?NUM\s*UNIT|UNIT\s+(?P<v>prompt)\b|\bprompt\s*:|prompt\s*处理|提示词?处理|处理\s*prompt|预填充|預填充|プリフィル|提示处理|プロンプト処理|프리필|프롬프트 처리|обработк\w+ промпта|przetwarzani\w+ promptu",
+        r"|\bread\s+(?:an?|the)\s+NUM[- ]?k?[- ]tokens?\b|\b(?:reads?|ingests?)\s+(?:it\s+)?(?:in\s+)?at\b|\breading\s+(?:at|it in)\b|\bliest\b|\beinlesen\b|\blee a\b|\blegge a\b|\blit à|\blecture\b"
     )
 );
 pattern!(
@@ -109,15 +123,17 @@ pattern!(
 );
 pattern!(
     /// Words for generating tokens.
-    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|output speed|token gen)\b|解码|デコード"
+    DECODE = r"(?i)\b(?:decod(?:e|es|ing|ed)|generat(?:e|es|ed|ion|ing)|tg\s?\d+|tg|eval (?:rate|time)|S_TG|génération|generowanie|generierung|generación|genera(?:n|ndo|re|ção|zione)?|généré?(?:s|e|es|ent|er)?|generiert|erzeugt|schreibt|writes?|writing|écrit|écriture|escribe|escritura|scrive|scrittura|output speed|token gen)\b|生成|генераци|解码|デコード"
 );
 pattern!(
     /// A number of streams.
     STREAMS = concat!(
-        r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|deux|quatre|huit|dos|cuatro|ocho)\+?(?:[- ]way)?\s*",
+        r"(?i)\b(?P<n>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|zwei|drei|vier|acht|sechs|zehn|sechzehn|deux|trois|quatre|six|huit|dix|seize|dos|tres|cuatro|seis|ocho|diez|dieciséis|quattro|otto|dieci|sedici|quatro|oito|dez|dezesseis)\+?(?:[- ]way)?\s*",
         r"(?P<w>(?:concurrent|parallel|simultaneous|gleichzeitige[nr]?|parallele[nr]?|simultan(?:é|e)e?s?|active|client)\s+)?",
-        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|utenti|usuários)\b",
-        r"|(?P<m>\d{1,4})\s*(?:个|路)?(?:并发|並列|同時)"
+        r"(?:users?|clients?|streams?|requests?|reqs?|prompts?|sessions?|sequences?|agents?|chats|slots|nutzern?|anfragen|utilisateurs|requêtes|usuarios|solicitudes|peticiones|clientes|sesiones|utenti|richieste|usuários|requisições|pedidos|użytkownik\w+|zapyta\w+|gebruikers|verzoeken|aanvragen|sitzungen|clients?)\b",
+        r"|(?P<m>\d{1,4})\s*(?:个|個|路)?\s*(?:并发|並列|同時|并行|동시)|(?P<p>\d{1,4})\s*(?:параллельн|одновременн|个用户|个请求|人同时|ユーザー|リクエスト|인\s*동시|명\s*동시)|(?:동시\s*(?:요청|사용자|접속)?|同時(?:リクエスト|接続|実行|ユーザー)?数?|同时)\s*(?P<q>\d{1,4})\s*(?:개|명|人|件|個|个|路)?",
+        r"|\ball\s+(?P<t>\d{1,4})\s+(?:are|of (?:them|us)|at once|work|type|chat)\b",
+        r"|\b(?P<r>\d{1,4}|two|three|four|five|six|eight|ten|sixteen|twenty|thirty)\s+(?:people|persons?|developers|devs|employees|colleagues|coworkers|testers|students|leute|kollegen|personnes|personas|persone|pessoas)\b[^.;,:]{0,36}\b(?:same time|at once|parallel|simultan\w+|concurrent\w*|gleichzeitig|en même temps|a la vez|contempora\w+|ao mesmo tempo)"
     )
 );
 pattern!(
@@ -134,11 +150,11 @@ pattern!(
 );
 pattern!(
     /// A rate of all streams together.
-    AGGREGATE = r"(?i)\b(?:aggregate[d]?|total|combined|altogether|across|cumulative|insgesamt|gesamt\w*|au total|en total|in totale|throughput|system-wide)\b|合计|总计|总吞吐|合計"
+    AGGREGATE = r"(?i)\b(?:aggregate[d]?|total|combined|altogether|across|cumulative|insgesamt|gesamt\w*|au total|en total|in totale|throughput|system-wide)\b|合计|总计|总吞吐|合計|합계|총합|суммарно|в сумме|łącznie"
 );
 pattern!(
     /// A rate of each stream.
-    PER_STREAM = r"(?i)\b(?:each|per[- ](?:user|stream|request|client|session|sequence)|apiece|pro nutzer|par utilisateur|por usuario|individually)\b|/\s?(?:user|req(?:uest)?|stream)\b|每用户|每个用户"
+    PER_STREAM = r"(?i)\b(?:each|every (?:session|user|client|stream|request|one|chat|agent)|per[- ](?:user|stream|request|client|session|sequence)|apiece|pro nutzer|par utilisateur|por usuario|individually)\b|/\s?(?:user|req(?:uest)?|stream)\b|每用户|每个用户"
 );
 pattern!(
     /// Speculative decoding.
@@ -151,14 +167,19 @@ pattern!(
 pattern!(
     /// Tokens of context.
     CONTEXT = concat!(
-        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト)",
+        r"(?i)(?P<n>NUM)\s?(?P<k>k)?[- ]?(?:tokens?|tok)?[- ]?(?:of\s+|de\s+|in\s+(?:the\s+)?|im\s+|的)?(?:context|ctx|kontext|contexte|contexto|contesto|depth|上下文|コンテキスト|컨텍스트|контекст\w*|kontekst\w*)",
+        r"|\b(?P<deep>NUM)\s?(?P<deepk>k)?(?:[- ]tokens?)?[- ](?:in|deep)\b(?:\s*[.,;:)]|\s+(?:it|i|the|and)\b|$)",
         r"|\b(?:context|ctx|n_ctx|depth|kontext|contexte|contexto)(?:\s+(?:length|size|window|of|was|is|hits|reaches|exceeds|at|grows to))*\s*[=:]?\s*(?P<m>NUM)\s?(?P<mk>k\b)?",
         r"|@\s?d\s?(?P<d>\d+)|(?:@|\bat|\bby|\bafter|\bpast|\bbeyond|\bbei|\bnach|\bab|à|\baprès)\s+(?P<at>\d{1,4})(?P<atk>k)\b|上下文\s*[:：]?\s*(?P<c>\d+)(?P<ck>k)?|@\s?(?P<naught>0)\b|\b(?P<zero>(?:empty|zero|no|fresh|leerem|ohne|sans|sin|senza)\s+(?:context|kontext|contexte|contexto|contesto|ctx))\b"
     )
 );
 pattern!(
+    /// Words that keep the context of the rate before.
+    SAME_CONTEXT = r"(?i)\b(?:same|equal|identical|gleiche[mnrs]?|même|mismo|stesso|mesmo)\s+(?:context|ctx|depth|kontext|contexte|contexto|contesto)\b"
+);
+pattern!(
     /// GPU cores.
-    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|コア|核)\b"
+    CORES = r"(?i)(?P<or>\b\d{1,3}\s*(?:or|/|and|to|–|-|oder|ou|o)\s*)?\b(?P<n>\d{1,3})[- ]?(?:gpu[- ])?(?:cores?|c|kerne?|cœurs|coeurs|núcleos|rdzeni\w*)\b|\b(?P<m>\d{1,3})\s*(?:コア|核|코어|ядер)"
 );
 pattern!(
     /// How many cards, without their name.
@@ -174,11 +195,11 @@ pattern!(
 );
 pattern!(
     /// What makes a rate a denial.
-    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie)\b|不可能|达不到|ません"
+    DENIAL = r"(?i)\b(?:won'?t|won’t|will not|can'?t|can’t|cannot|can not|could(?:n'?t|n’t| not)|never|nobody|no one|doesn'?t|doesn’t|does not|don'?t|don’t|do not|didn'?t|didn’t|did not|isn'?t|is not|aren'?t|not going to|unable to|fails? to|far from|nicht|nie|kein\w*|niemand|jamais|aucun\w*|nunca|nadie|no\s+(?:[\w-]+\s+){1,4}?(?:reach(?:es)?|gets?|does|manages?|hits?|delivers?|comes? (?:close|near))|neither|myth|untrue|(?:not true|false|nonsense|a lie|wrong) that|mythe|mito|märchen)\b|不可能|达不到|ません"
 );
 pattern!(
     /// What makes a rate a wish, a rule or a thought experiment.
-    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|brauche|möchte|besoin|necesito|quiero)\b"
+    WISH = r"(?i)\b(?:i need|we need|you need|need at least|needs at least|want|require[sd]?|requirement|target(?:s|ing)?|goal|aim(?:s|ing)?|hop(?:e|ing)|ideally|idealerweise|idéalement|would like|looking for|at least|minimum|threshold|comfortable|(?:people|humans?|you) read|i read at|(?:be|am|i['’]m) (?:happy|fine|satisfied|content|okay?) with|humans? (?:speaks?|talks?|reads?)|anything (?:above|over|below|under)|(?:reading|typing) speed|human reading|if (?:it|you|we|i) (?:could|did|had|get|got)|imagine|suppose|i wish|wish (?:it|my|the)|if (?:the|a|an|my|your|its?) [^,;]{2,40}\b(?:had|were|could)\b|brauche|möchte|besoin|necesito|quiero)\b"
 );
 pattern!(
     /// Words of expectation.
@@ -223,11 +244,11 @@ pattern!(
 );
 pattern!(
     /// Column headers of the number of streams.
-    STREAMS_LABEL = r"(?i)^(?:concurren\w*(?: (?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent))$"
+    STREAMS_LABEL = r"(?i)^(?:(?:max(?:imum)?[ _])?(?:request[ _])?concurren\w*(?:[ _](?:users|requests|level))?|batch(?:[ _-]?size)?|(?:#|no\.?|number of|parallel|simultaneous|concurrent|active)?\s*(?:users|streams|clients|requests|sessions)(?: in flight)?|in[- ]flight(?: requests)?|parallel\w*|b|c|n_parallel|bs|并发数?|num[_ ]?(?:users|concurrent|streams|seqs|parallel)(?:[ _]requests)?|n[_ ]?seqs?|pl)$"
 );
 pattern!(
     /// Column headers of the context.
-    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tok(?:ens?)?))?|ctx(?:[ _](?:length|size|tok(?:ens?)?))?|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens|length))?|pp|kontext|上下文(?:长度)?)$"
+    CONTEXT_LABEL = r"(?i)^(?:context(?:[ _](?:length|depth|size|tok(?:ens?)?))?|ctx(?:[ _](?:length|size|tok(?:ens?)?))?|n_ctx|depth|n_depth|prompt(?:[ _](?:tokens?|len(?:gth)?))?|input[ _](?:tokens?|len(?:gth)?)|isl|seq[ _]?len|n_prompt|pp|kontext|上下文(?:长度)?)$"
 );
 pattern!(
     /// A table cell that is one number or range.
@@ -256,11 +277,11 @@ pattern!(
 );
 pattern!(
     /// A number behind a verb that rates stand behind, without a unit.
-    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
+    BARE = r"(?i)\b(?:does|gets?|got|manage[sd]?|produce[sd]?|reache[sd]|hits?|deliver(?:s|ed)?|achieve[sd]?|post(?:s|ed)|score[sd]?|clock(?:s|ed)(?: in at)?|did|it['’]s|(?:drop(?:s|ped)?|f[ae]lls?|rises?|rose|jump(?:s|ed)?|climb(?:s|ed)?) to|(?:runs?|ran|sits?) at|(?:first|second|third|another) run|kommt auf|kam auf|schafft|schaffte|erreicht|erreichte|liefert|lieferte|atteint|alcanza|alcanzó|raggiunge|llega a|arriva a|contre|versus|against|gegenüber|gegen|statt|instead of|rather than|frente a|contra|contro|compared (?:to|with)|up from|down from|anstelle von)\s+(?:only\s+|just\s+|about\s+|around\s+|roughly\s+|nearly\s+|almost\s+|a mere\s+|rund\s+|etwa\s+|nur\s+|environ\s+|unos\s+|circa\s+)?[~≈]?(?P<a>NUM)"
 );
 pattern!(
     /// What may follow such a number.
-    BARE_END = r"(?i)^(?:\s*$|\s*[.,;:!)](?:\s|$)|\s+(?:and|with|on|for|in|at|when|while|but|using|under|und|mit|bei|auf|et|avec|sur|con|en|y|e|su)\b)"
+    BARE_END = r"(?i)^(?:\s*$|\s*[.,;:!)](?:\s|$)|\s+(?:and|with|on|for|in|at|when|while|but|using|under|sous|bajo|sotto|unter|through|via|und|mit|bei|auf|et|avec|sur|con|en|y|e|su)\b)"
 );
 pattern!(
     /// Rates that count the prompt's tokens as well, or are peaks of a moment.
@@ -288,7 +309,7 @@ pattern!(
 );
 pattern!(
     /// A prompt with its length.
-    PROMPT_OF = r"(?i)\bprompts?\s+(?:of|with|de|von|mit|di)\s+(?P<n>NUM)\s?(?P<k>k)?\s*(?:tokens?)\b|\b(?P<m>NUM)(?:\s?(?P<mk>k)[- ]?(?:tokens?[- ])?|[- ]tokens?[- ])(?:long[- ])?(?:prompts?|input)\b"
+    PROMPT_OF = r"(?i)\b(?:prompts?|invites?)\s+(?:of|with|de|von|mit|di)\s+(?P<n>\d{1,3}(?: \d{3})+|NUM)\s?(?P<k>k)?\s*(?:tokens?|jetons?)\b|\b(?P<m>NUM)(?:\s?(?P<mk>k)[- ]?(?:tokens?[- ])?|[- ]tokens?[- ])(?:long[- ])?(?:prompts?|input|document|file|article|paper)\b"
 );
 pattern!(
     /// A machine by its maker alone, named before.
@@ -296,7 +317,7 @@ pattern!(
 );
 pattern!(
     /// Models and services that run on others' machines.
-    HOSTED = r"(?i)\b(?:gpt-?[345]o?|claude|gemini|grok|openrouter|groq|cerebras|in the cloud|cloud api|hosted api)\b"
+    HOSTED = r"(?i)\b(?:gpt-?[345]o?|hosted|endpoint|(?:through|via|over|from) (?:the|their|an?) api|claude|gemini|grok|openrouter|groq|cerebras|in the cloud|cloud api|hosted api)\b"
 );
 pattern!(
     /// A question without its mark.
@@ -304,15 +325,122 @@ pattern!(
 );
 pattern!(
     /// A number or range that ends a clause.
-    PLAIN = r"(?i)[~≈]?(?P<a>NUM)(?P<ak>k)?(?:\s*[-–—]\s*(?P<b>NUM))?\s*(?:[,;|)(]|$)"
+    PLAIN = r"(?i)[~≈]?(?P<a>NUM)(?P<ak>k)?(?:\s*[-–—]\s*(?P<b>NUM)|\s*/\s*(?P<c>NUM))?\s*(?:[,;|)(]|$)"
 );
 pattern!(
     /// Column headers of llama-bench's exports: tokens of the prompt, tokens generated.
     BENCH_COLUMN = r"^n_(?:(?P<prompt>prompt)|gen)$"
 );
 pattern!(
+    /// Column headers of a machine's memory.
+    MEMORY_LABEL = r"(?i)^(?:v?ram|gpu[ _]memory|unified[ _]memory|memory|mem|speicher|mémoire)(?:[ _(\[]*g[io]?b?[)\]]?)?$"
+);
+pattern!(
+    /// Column headers of the number of devices.
+    DEVICES_LABEL = r"(?i)^(?:(?:num|n|no\.?|number of|#)?[ _]?(?:gpus|devices|cards|accelerators)(?:[ _](?:count|used))?|(?:num|n)[ _]gpu|(?:gpu|device|card|hardware|machine)[ _]count|tp(?:[ _]size)?|tensor[ _]parallel(?:[ _]size)?|count|qty)$"
+);
+pattern!(
+    /// Column headers of speculative decoding.
+    DRAFT_LABEL = r"(?i)^(?:spec(?:ulat(?:ive|ion))?(?:[ _-]dec(?:oding)?|[ _]model)?|draft(?:[ _](?:model|tokens))?|mtp)$"
+);
+pattern!(
+    /// Column headers of the weights' width.
+    BITS_LABEL = r"(?i)^(?:quant[ _])?bits$"
+);
+pattern!(
+    /// Column headers of a number whose meaning stands elsewhere in the row.
+    VALUE_LABEL = r"(?i)^(?:value|val|mean|avg|average|median|result|measured|wert|p50)$"
+);
+pattern!(
+    /// Column headers of how far rates scatter.
+    SPREAD_LABEL = r"(?i)\b(?:std(?:dev|ev)?|stddev|sd|stdev|variance|error|err|ci|min|p\d\d)\b"
+);
+pattern!(
     /// Memory that belongs to a machine named before.
     MEMORY = r"(?i)\b(?P<n>\d{1,4})\s?(?:GB|GiB|Go)\s+(?:of\s+|de\s+)?(?:unified|shared|lpddr5x?|m[ée]moire unifi|gemeinsam)"
+);
+pattern!(
+    /// A caption of pairs: one rate of the prompt, then one of generation.
+    PAIR_CAPTION = r"(?i)\b(?:pp|prompt(?:[ -]processing)?|prefill|input)(?:\s?\d{2,5})?(?:\s+tok/s|\s+t/s)?\s*[/|&→,+]\s*(?:tg|token gen\w*|gen(?:eration|erate)?|decode|eval|output)\b"
+);
+pattern!(
+    /// The reverse order.
+    PAIR_REVERSED = r"(?i)\b(?:tg|gen(?:eration)?|decode|output)(?:\s?\d{2,5})?\s*[/|&,]\s*(?:pp|prompt(?:[ -]processing)?|prefill|input)\b"
+);
+pattern!(
+    /// What is supposed against the facts.
+    HYPOTHETICAL = r"(?i)\bif\b[^.;]{0,60}\b(?:had|were|could)\b[^.;]*\bwould\b"
+);
+pattern!(
+    /// A sentence that speaks of the figures before it.
+    BACKWARD = r"(?i)^[\W_]*(?:that['’]?s|that (?:is|was)|this (?:is|was)|these (?:are|were)|it['’]s|it was|those (?:are|were)|with|all|both|tested|measured|using|at|settings?|setup|config\w*|context|ctx|conditions?|das (?:war|ist)|alles|gemessen|kontext|c['’]?était|mesuré|eso|medido|contexto|contesto)\b|^\s*[(（\[]"
+);
+pattern!(
+    /// A question that is asked of a statement: "…, is that normal?"
+    TAG_QUESTION = r"(?i)[,.;–—(-]\s*(?:and\s+|but\s+|so\s+)?(?:is|isn|are|am|does|do|did|right|ok|okay|correct|normal|or|what|how|why|anyone|any|can|could|should|did|have|thoughts|no|ist|oder|stimmt|normal|c['’]?est|non|es|verdad|vero|é)\b[^?？]*[?？]\s*$"
+);
+pattern!(
+    /// How questions begin.
+    QUESTION = r"(?i)^[\W_]*(?:is|are|am|does|do|did|can|could|would|should|will|has|have|had|what|which|how|why|who|when|where|anyone|anybody|any|ist|sind|kann|hat|schafft|wie|was|warum|welche\w*|est-ce|qui|que|quel\w*|combien|pourquoi|cuánto\w*|qué|quanto|quanti|come|perché|so (?:is|does|do|can))\b"
+);
+pattern!(
+    /// Words behind an engine that is not used.
+    ENGINE_OFF = r"(?i)^\s*(?:backend\s+|engine\s+|runtime\s+)?(?:=\s*|is\s+|was\s+)?(?:off|disabled|not used)\b"
+);
+pattern!(
+    /// Words behind the name of an engine's part.
+    ENGINE_PART = r"(?i)^\s*(?:backend|engine|runtime|format|build|version|weights|quant\w*|model|files?)\b"
+);
+pattern!(
+    /// Seconds for a number of tokens: "takes 25 seconds to write 50 tokens", "300 tokens in 12 s".
+    TOKENS_TIME = concat!(
+        r"(?i)(?P<s>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\s+(?:to (?:write|generate|produce|output|emit|print|type|answer with|read|process)|for|für|pour|para|per)\s+(?:all\s+|the\s+|a\s+)?(?P<n>NUM)[ -]tokens?\b",
+        r"|(?P<m>NUM)[- ]tokens?\s+(?:[\w-]+\s+){0,2}?(?:in|en|dans)\s+(?:about\s+|around\s+|roughly\s+|just\s+|only\s+|etwa\s+)?(?P<t>NUM)\s?(?:s|secs?|seconds?|sekunden|secondes|segundos|secondi)\b"
+    )
+);
+pattern!(
+    /// Words behind speculation that is not used.
+    SPECULATION_OFF = r"(?i)^[\s=:(,]*(?:is\s+|was\s+|turned\s+|switched\s+|set to\s+|explicitly\s+)?(?:off|disabled|aus|ruled out|excluded|not used|désactivé|desactivad\w+|false|0\b)"
+);
+pattern!(
+    /// The machine named last.
+    SAME_MACHINE = r"(?i)\b(?:(?:the\s+)?same|this|that|dieselbe|derselben?|gleichen?|même|misma?o?|stess[ao]|mesm[ao])\s+(?:card|gpu|machine|box|mac|hardware|setup|rig|system|laptop|server|pi|karte|rechner|maschine|carte|machine|tarjeta|equipo|máquina|scheda|macchina|placa)\b"
+);
+pattern!(
+    /// The model named last.
+    SAME_MODEL = r"(?i)\b(?:same|dasselbe|gleichen?|demselben|même|mismo|stesso|mesmo|tym samym)\s+(?:model|modell|modèle|modelo|modello|modelem|weights|file|quant)\b"
+);
+pattern!(
+    /// The smaller one of two models that were named.
+    SMALL_MODEL = r"(?i)\b(?:small(?:er)?|little|lighter|kleine(?:re|ren|s|n)?|petit|pequeño|pequeno|piccolo)\s+(?:one\b|model|modell|modèle|modelo|modello)|\b(?:modell?o|modèle)\s+(?:più\s+|plus\s+|más\s+|mais\s+)?(?:piccolo|petit|pequeño|pequeno)\b"
+);
+pattern!(
+    /// The larger one.
+    BIG_MODEL = r"(?i)\b(?:big(?:ger)?|larg(?:er|e)|great|große?(?:re|ren|s|n)?|gros|grande?)\s+(?:one\b|model|modell|modèle|modelo|modello)|\b(?:modell?o|modèle)\s+(?:più\s+|plus\s+|más\s+|mais\s+)?(?:grande|gros|grand)\b"
+);
+pattern!(
+    /// A further rate without a unit in a list: "186 tokens a second with the 8B and 108 with the 14B".
+    BARE_AND = r"(?i)(?:\b(?:and|und|et|y|e|or|then)\s+|,\s+)(?:about\s+|around\s+|only\s+|just\s+|nur\s+|etwa\s+)?[~≈]?(?P<a>NUM)\s+(?:with|on|using|under|for|via|mit|auf|unter|für|avec|sur|sous|pour|con|su|sulla|sul|com|na|no)\b"
+);
+pattern!(
+    /// A figure that the text takes back.
+    RETRACTED = r"(?i)\b(?P<n>NUM)\s*(?:UNIT\s*)?(?:was|were|is)\s+(?:just\s+)?(?:wrong|a typo|a mistake|incorrect|an error|bogus)\b"
+);
+pattern!(
+    /// Words for a plain run beside one with speculation.
+    UNAIDED = r"(?i)\b(?:without|w/o|ohne|sans|sin|senza|sem|off|disabled|plain|baseline|vanilla|normal(?:ly)?)\b"
+);
+pattern!(
+    /// A sentence that takes back the one before it.
+    SLIP = r"(?i)^[\W_]*(?:but\s+)?(?:that|this|it|which|das|c['’]|eso)\s*(?:['’]?s|is|was|were|ist|war|est|es)?\s*(?:just\s+)?(?:an?\s+|ein\s+|une\s+|un\s+)?(?:slip|typo|mistake|error|wrong|incorrect|not right|nonsense|bogus|fehler|falsch|faux|erreur)\b|^[\W_]*(?:that|this) (?:can['’]?t|cannot) be (?:right|true)"
+);
+pattern!(
+    /// A statement that its speaker ends like a question.
+    DECLARED = r"(?i)^[\W_]*(?:\w+:\s*)?(?:then\s+|and\s+|so\s+|well,?\s+|yeah,?\s+)*(?:i|we|it|my|mine|ours)\b[^?]*\b(?:was|were|got|tried|ran|had|saw|measured|getting)\b"
+);
+pattern!(
+    /// Words before how many prompts or runs an average is of.
+    AVERAGED = r"(?i)\b(?:average|averaged|mean|median|best|out|each)\s+(?:of|over|across)\s+$|\b(?:averaged over|after)\s+$"
 );
 pattern!(
     /// What turns a denial into what happens instead.
@@ -324,7 +452,7 @@ pattern!(
 );
 pattern!(
     /// Work that is no inference of a language model's text.
-    OTHER_WORK = r"(?i)\b(?:embeddings?|fine-?tun\w*|trained|training|tokenizer|rerank\w*)\b"
+    OTHER_WORK = r"(?i)\b(?:embed(?:s|ded|ding|dings)?|fine-?tun\w*|trained|training|pre-?train\w*|rate limit\w*|limited to|quota|tokenizer|rerank\w*)\b"
 );
 pattern!(
     /// Words before a context that could be held, not that was.

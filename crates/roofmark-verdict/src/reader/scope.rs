@@ -1,7 +1,7 @@
 //! Claims of prose, headings and lists: which mentions belong to which rate.
 
 use super::document::{Block, Document, Kind};
-use super::frame::{Around, Frame, MachineSeen, Whole};
+use super::frame::{Around, Frame, MachineSeen, ModelSeen, Whole};
 use super::lexicon::Lexicon;
 use super::mentions::{self, Mention, What};
 use super::numbers::{self, Decimal};
@@ -17,6 +17,9 @@ const LONGEST_SENTENCE: usize = 2000;
 
 /// Bytes from which a text is read by several threads.
 const LONG_TEXT: usize = 100_000;
+
+/// Groups of rates above this one are numbers without a unit.
+const BARE_GROUP: usize = usize::MAX / 4 * 3;
 
 /// What a document says.
 pub(super) struct Found {
@@ -51,9 +54,24 @@ pub(super) fn claims(document: &Document, lexicon: &Lexicon) -> Found {
     for part in parts.iter().flatten() {
         reader.echoes(part);
     }
+    let retracted = retracted(&document.text, decimal);
+    reader.claims.retain(|claim| {
+        !retracted.iter().any(|(at, value)| claim.end <= *at && claim.low == *value && claim.high == *value)
+    });
     reader.claims.sort_by_key(|claim| (claim.start, claim.end));
     let (claims, sentences) = (reader.claims, reader.sentences);
     Found { quants: quants(&parts, &claims), claims, sentences }
+}
+
+/// Figures that the text takes back, and where it does so.
+fn retracted(text: &str, decimal: Decimal) -> Vec<(usize, f64)> {
+    let found = RETRACTED.captures_iter(text).take(100);
+    found
+        .filter_map(|found| {
+            let number = found.name("n")?;
+            Some((number.start(), numbers::value(number.as_str(), decimal)?))
+        })
+        .collect()
 }
 
 /// The sentences of all blocks. Blocks do not depend on each other: those of a long text are read side by side.
@@ -97,7 +115,7 @@ struct Part {
 }
 
 fn parts(text: &str, block: &Block, lexicon: &Lexicon, decimal: Decimal) -> Vec<Part> {
-    if matches!(block.kind, Kind::Table(_)) {
+    if matches!(block.kind, Kind::Table(_) | Kind::Records(_)) {
         return Vec::new();
     }
     let mut parts: Vec<Part> = sentences(text, block.range.clone())
@@ -154,7 +172,16 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
             && (is_named || !OTHER_LABEL.is_match(before));
         let named = mentions.iter().any(|mention| mention.end == behind) || label;
         let free = !mentions.iter().any(|mention| mention.start < range.end && mention.end > range.start);
-        if named && free {
+        if let (true, true, Some(second)) = (named, free, value("c")) {
+            let c = found.name("c").map_or(range.end, |c| part.range.start + c.end());
+            mentions.push(Mention {
+                start: range.start,
+                end: range.end,
+                what: What::Rate { low, high: low, group: at },
+            });
+            let what = What::Rate { low: second, high: second, group: at };
+            mentions.push(Mention { start: range.end + 1, end: c, what });
+        } else if named && free {
             let low = if found.name("ak").is_some() { low * 1000.0 } else { low };
             let high = value("b").filter(|high| *high >= low).unwrap_or(low);
             mentions.push(Mention {
@@ -172,9 +199,10 @@ fn plain_rates(text: &str, part: &Part, decimal: Decimal) -> Option<Part> {
 fn rebuffed(text: &str, parts: &[Vec<Part>]) -> Vec<usize> {
     let flat: Vec<&Part> = parts.iter().flatten().collect();
     let quoted = |part: &Part| text[part.range.clone()].trim_start().starts_with('>');
-    let pairs = flat
-        .windows(2)
-        .filter(|pair| quoted(pair[0]) && !quoted(pair[1]) && REBUFF.is_match(&text[pair[1].range.clone()]));
+    let pairs = flat.windows(2).filter(|pair| {
+        let reply = &text[pair[1].range.clone()];
+        quoted(pair[0]) && !quoted(pair[1]) && REBUFF.is_match(reply) || SLIP.is_match(reply)
+    });
     pairs.map(|pair| pair[0].range.start).collect()
 }
 
@@ -211,7 +239,9 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
             }
         }
         if !has_rate(&part.mentions) {
-            statements.extend(part.mentions.iter().cloned());
+            let asks = text[part.range.clone()].trim_end().ends_with(['?', '？']);
+            let told = |mention: &&Mention| !(asks && matches!(mention.what, What::Engine(_)));
+            statements.extend(part.mentions.iter().filter(told).cloned());
             if UNIVERSAL.is_match(&text[part.range.clone()]) {
                 let said = Frame::of_statement(&part.mentions, lexicon);
                 universal = universal.or(&Frame {
@@ -226,8 +256,13 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         }
     }
     for block in &document.blocks {
-        if let Kind::Table(rows) = &block.kind {
-            models.extend(table::models(text, rows, lexicon));
+        match &block.kind {
+            Kind::Table(rows) => models.extend(table::models(text, rows.iter().flatten(), lexicon)),
+            Kind::Records(records) => {
+                let values = records.iter().flat_map(|record| &record.pairs).map(|(_, value)| value);
+                models.extend(table::models(text, values, lexicon));
+            }
+            _ => {}
         }
     }
     models.sort_unstable();
@@ -237,6 +272,7 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         quant: unique.quant,
         engine: unique.engine,
         model: unique.model,
+        context: context_behind(text, parts),
         ..Frame::default()
     };
     let mut engines: Vec<&str> = parts
@@ -259,6 +295,23 @@ fn whole<'a>(document: &'a Document, parts: &[Vec<Part>], lexicon: &'a Lexicon) 
         named: named(parts),
         host: host(parts),
     }
+}
+
+/// The only context that the text names, where a sentence behind all rates states it of them.
+fn context_behind(text: &str, parts: &[Vec<Part>]) -> Option<u64> {
+    let mut contexts =
+        parts.iter().flatten().flat_map(|part| &part.mentions).filter_map(|mention| match mention.what {
+            What::Context(tokens) => Some(tokens),
+            _ => None,
+        });
+    let only = contexts.next().filter(|first| contexts.all(|other| other == *first))?;
+    let last = parts.iter().flatten().enumerate().filter(|(_, part)| has_rate(&part.mentions)).last()?.0;
+    let behind = parts.iter().flatten().skip(last + 1).take(2);
+    let states = |part: &Part| {
+        part.mentions.iter().any(|mention| matches!(mention.what, What::Context(_)))
+            && BACKWARD.is_match(&text[part.range.clone()])
+    };
+    behind.into_iter().any(states).then_some(only)
 }
 
 /// Machines as sentences name them, in order, with the cores that the sentence gives the only one in it.
@@ -359,6 +412,11 @@ impl Scope<'_> {
                 self.carry = frame;
             }
             Kind::Paragraph => {}
+            Kind::Records(records) => {
+                self.end_list();
+                let mut found = table::record_claims(self.whole, records, &self.carry, self.decimal);
+                self.claims.append(&mut found);
+            }
             Kind::Table(rows) => {
                 self.end_list();
                 let mut found = table::claims(self.whole, rows, &mut self.carry, self.decimal);
@@ -448,7 +506,9 @@ impl Scope<'_> {
             self.statement(part, text, frame, hints);
             return;
         }
-        if text.trim_end().ends_with(['?', '？']) || self.rebuffed.contains(&part.range.start) {
+        if is_question(text) || self.rebuffed.contains(&part.range.start) {
+            let said = Frame::of_statement(&part.mentions, self.whole.lexicon);
+            frame.update(Frame { phase: None, ..said }, false);
             return;
         }
         let groups = segments(self.whole.text, part);
@@ -457,6 +517,8 @@ impl Scope<'_> {
         let locals: Vec<Frame> = groups.iter().map(|group| group.around(part).frame()).collect();
         let later = later_frames(self.whole.text, part, &locals, &groups);
         let framed = framed_streams(text, part);
+        let aided = framed_speculation(part);
+        let framed_depth = framed_context(text, part);
         let trailing = trailing_context(self.whole.text, part);
         for (at, group) in groups.iter().enumerate() {
             let mut local = locals[at].clone();
@@ -464,6 +526,8 @@ impl Scope<'_> {
             let summed = previous.as_ref().filter(|_| local.aggregate).and_then(|previous| previous.streams);
             local.streams = local.streams.or(framed).or(summed);
             if let Some(previous) = &previous {
+                let unaided = UNAIDED.is_match(clause_of(self.whole.text, part, group));
+                local.speculation = local.speculation.or(aided.filter(|_| !unaided));
                 local = local.or(previous);
             }
             let plural = local.machine.is_none() && PLURAL.is_match(text);
@@ -475,10 +539,13 @@ impl Scope<'_> {
                 seen.phase = frame.phase;
             }
             seen.phase = seen.phase.or(frame.asked);
+            if locals[at].model.is_none() {
+                self.stand_in_model(clause_of(self.whole.text, part, group), &mut seen);
+            }
             if locals[at].machine.is_none() {
                 self.stand_in(part, group, &mut seen);
             }
-            seen.context = seen.context.or(trailing).or(frame.context);
+            seen.context = seen.context.or(trailing).or(framed_depth).or(frame.context);
             seen.streams = seen.streams.or(if seen.batched { None } else { frame.streams });
             if let Some(cores) = group.around(part).cores() {
                 self.whole.with_cores(&mut seen, cores);
@@ -486,6 +553,13 @@ impl Scope<'_> {
             if let (Some(cards), Some(machine)) = (group.around(part).cards(), &mut seen.machine) {
                 machine.devices = Some(cards);
             }
+            if group.is_bare(part) {
+                seen.phase = seen.phase.or(previous.as_ref().and_then(|previous| previous.phase));
+            }
+            if SAME_CONTEXT.is_match(text) {
+                seen.context = seen.context.or(self.claims.last().and_then(|claim| claim.context));
+            }
+            seen.pair = frame.pair.or_else(|| pair_of(text));
             seen.forecast = self.forecast(part, group);
             self.emit(part, group, &seen);
             previous = Some(seen);
@@ -506,6 +580,10 @@ impl Scope<'_> {
                 seen.machine = Some(new.clone());
             }
         }
+        if seen.machine.is_none() && SAME_MACHINE.is_match(text) {
+            let named = self.whole.named.iter().rev().find(|(place, _)| *place < part.range.start);
+            seen.machine = named.map(|(_, machine)| machine.clone());
+        }
         let maker = MAKER.captures_iter(text).last();
         if let Some(found) = maker.and_then(|found| found.name("name"))
             && let Some(machine) = self.whole.of_maker(&found.as_str().to_lowercase(), part.range.start)
@@ -520,6 +598,30 @@ impl Scope<'_> {
         {
             seen.machine = Some(MachineSeen { machines: self.whole.host.clone(), ..MachineSeen::default() });
         }
+    }
+
+    /// The model that a stretch means by "the same model" or "the smaller one", with the quantization of its own rate.
+    fn stand_in_model(&self, text: &str, seen: &mut Frame) {
+        let size = |claim: &Claim| {
+            let model = claim.model.as_deref()?;
+            let at = self.whole.lexicon.models.iter().find(|known| known.slug == model)?;
+            at.size.as_ref()?.trim_end_matches('b').parse::<f64>().ok()
+        };
+        let told = self.claims.iter().rev().take(6).filter_map(|claim| Some((size(claim)?, claim)));
+        let chosen = if SMALL_MODEL.is_match(text) {
+            told.min_by(|a, b| a.0.total_cmp(&b.0))
+        } else if BIG_MODEL.is_match(text) {
+            told.max_by(|a, b| a.0.total_cmp(&b.0))
+        } else if seen.model.is_none() && SAME_MODEL.is_match(text) {
+            told.into_iter().next()
+        } else {
+            None
+        };
+        let Some((_, claim)) = chosen else { return };
+        let index =
+            self.whole.lexicon.models.iter().position(|known| Some(&known.slug) == claim.model.as_ref());
+        seen.model = index.map(|index| ModelSeen { models: vec![index], ..ModelSeen::default() });
+        seen.quant.clone_from(&claim.quant);
     }
 
     /// Of two rates that lead from one to the other, the first is the replaced machine's.
@@ -612,11 +714,12 @@ impl Scope<'_> {
         if self.note_swap(part, text) {
             said.machine = self.swap.as_ref().map(|(_, new)| new.clone());
         }
-        let label = starts_with_quantity(part, text);
+        let label = starts_with_quantity(part, text) || is_engine_alone(part, text);
         if self.whole.engines > 1 && !lasting && !label && !TESTED.is_match(text) {
             said.engine = None;
         }
         said.unit = UNIT_ONLY.is_match(text);
+        said.pair = pair_of(text);
         if self.whole.universal.quant.is_some() {
             said.quant = None;
         }
@@ -652,6 +755,9 @@ impl Scope<'_> {
                 self.swapped(part, group, at, &mut frame);
             }
             frame.phase = frame.phase.or_else(|| self.paired(rate));
+            if let (2, Some(pair)) = (count, frame.pair) {
+                frame.phase = Some((pair[at], None));
+            }
             if let Some(claim) = self.whole.claim(rate, frame, &part.range)
                 && !(claim.machine.is_none() && claim.model.is_none() && claim.models.is_empty())
             {
@@ -674,7 +780,7 @@ impl Scope<'_> {
             after.split_whitespace().count() <= 9 && !after.contains(" but ") && !INSTEAD.is_match(after)
         });
         let wish = before.rsplit([',', ';', '，', '(', '—']).next().unwrap_or(before);
-        denied && !excused || WISH.is_match(wish)
+        denied && !excused || HYPOTHETICAL.is_match(before) || WISH.is_match(wish)
     }
 
     /// The due date of a rate that is expected: `Some(None)` where the text names none.
@@ -728,6 +834,31 @@ fn starts_with_quantity(part: &Part, text: &str) -> bool {
         || text.len() < 80 && text.contains([':', '=', '：']) && part.mentions.iter().any(quantity)
 }
 
+/// Whether a sentence asks for its rates, rather than states them and asks what to think of them.
+fn is_question(text: &str) -> bool {
+    text.trim_end().ends_with(['?', '？'])
+        && !DECLARED.is_match(text)
+        && (QUESTION.is_match(text)
+            || TAG_QUESTION
+                .find(text)
+                .is_none_or(|tail| tail.as_str().contains(|sign: char| sign.is_ascii_digit())))
+}
+
+/// Whether a line is the name of an engine and nothing more, as headings are.
+fn is_engine_alone(part: &Part, text: &str) -> bool {
+    let [mention] = part.mentions.as_slice() else { return false };
+    let rest = text.len() - (mention.end - mention.start);
+    matches!(mention.what, What::Engine(_)) && rest <= 24 && !text.trim_end().ends_with(['.', '?', '!'])
+}
+
+/// The order of phases in pairs of rates, where the text names it: "pp/tg".
+fn pair_of(text: &str) -> Option<[Phase; 2]> {
+    if PAIR_CAPTION.is_match(text) {
+        return Some([Phase::Prefill, Phase::Decode]);
+    }
+    PAIR_REVERSED.is_match(text).then_some([Phase::Decode, Phase::Prefill])
+}
+
 /// Streams that a sentence names before its first rate as the circumstance of all: "At 100 concurrent users …".
 fn framed_streams(text: &str, part: &Part) -> Option<u64> {
     let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
@@ -738,6 +869,27 @@ fn framed_streams(text: &str, part: &Part) -> Option<u64> {
         }
     });
     streams.filter(|_| FRAMED.is_match(text))
+}
+
+/// The only context that a sentence names, where it begins with it: "At 32k context …".
+fn framed_context(text: &str, part: &Part) -> Option<u64> {
+    let mut contexts = part.mentions.iter().filter_map(|mention| match mention.what {
+        What::Context(tokens) => Some((mention.start, tokens)),
+        _ => None,
+    });
+    let (start, tokens) = contexts.next()?;
+    let only = contexts.next().is_none() && start < part.range.start + 24;
+    (only && FRAMED.is_match(text)).then_some(tokens)
+}
+
+/// Speculation that a sentence names before its first rate.
+fn framed_speculation(part: &Part) -> Option<bool> {
+    let first = part.mentions.iter().find(|mention| matches!(mention.what, What::Rate { .. }))?.start;
+    let before = part.mentions.iter().take_while(|mention| mention.start < first);
+    before.into_iter().find_map(|mention| match mention.what {
+        What::Speculation(on) if mention.start < part.range.start + 24 => Some(on),
+        _ => None,
+    })
 }
 
 /// A context that ends the sentence as a remark of its own is that of all its rates: "42 t/s gen and 1100 pp, 8k ctx".
@@ -824,6 +976,13 @@ impl Segment {
         )
     }
 
+    /// Whether its rate has no unit of its own, so that it is of the same kind as the one before.
+    fn is_bare(&self, part: &Part) -> bool {
+        let bare =
+            |&at: &usize| matches!(part.mentions[at].what, What::Rate { group, .. } if group > BARE_GROUP);
+        self.rates.iter().all(bare)
+    }
+
     fn names_due(&self, part: &Part, text: &str) -> bool {
         let end = self.range.end.min(part.range.end);
         let clause = text[self.range.start..end].to_lowercase();
@@ -890,6 +1049,11 @@ fn segments(text: &str, part: &Part) -> Vec<Segment> {
         segments.push(Segment { range: start..part.range.end, rates: vec![index], from_to: false });
     }
     segments
+}
+
+/// The words of a stretch up to its last rate.
+fn clause_of<'a>(text: &'a str, part: &Part, group: &Segment) -> &'a str {
+    &text[group.range.start..group.around(part).end]
 }
 
 /// Whether the words between two rates lead from one to the other.

@@ -24,7 +24,12 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+/// Answers the first question once, so that it is there when somebody asks.
+pub fn warm(site: &Site) {
+    drop((view(site, &[]).result)());
+}
+
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let mut question: Vec<(String, String)> =
         query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
     if value(&question, "model").is_none()
@@ -38,7 +43,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Which machine?".into(),
         lead: "Say what it is for. Machines are ranked by whether they meet the targets, then by money or speed.",
         form: form("/advise", &fields(site, &question)),
-        result: result(site, &question),
+        result: Box::new(move || site.remembered("advise", &question, || result(site, &question))),
     }
 }
 

@@ -16,7 +16,7 @@ const EXAMPLE: &str = "Llama 3.1 70B Q4_K_M runs at 30-45 tok/s on an M5 Max wit
 pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Response {
     show(site, query, |site, query| {
         let text = value(query, "text").unwrap_or_default().to_owned();
-        view(site, &text, EXAMPLE)
+        view(site, text, EXAMPLE)
     })
     .await
 }
@@ -25,7 +25,7 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
 pub async fn judge(State(site): State<Arc<Site>>, body: Bytes) -> Response {
     let work = move |site: &Site| {
         let text = field(&body, "text").unwrap_or_default();
-        Ok(framed(site, &view(site, &text, "")))
+        Ok(framed(site, view(site, text, "")))
     };
     let done = site.run(work).await;
     done.unwrap_or_else(|refused| {
@@ -55,8 +55,8 @@ fn field(body: &[u8], name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn view(site: &Site, text: &str, example: &str) -> View {
-    let shown = if text.is_empty() { example } else { text };
+fn view<'a>(site: &'a Site, text: String, example: &str) -> View<'a> {
+    let shown = if text.is_empty() { example } else { &text };
     let form = html! {
         form.ask method="post" action="/check" data-testid="form" data-check="" {
             div.field.wide {
@@ -71,7 +71,7 @@ fn view(site: &Site, text: &str, example: &str) -> View {
         title: "Is that number possible?".into(),
         lead: "Paste a text: each claim about the speed of a model is held against physics and against what was measured.",
         form,
-        result: if text.is_empty() { Ok(hint()) } else { result(site, text) },
+        result: Box::new(move || if text.is_empty() { Ok(hint()) } else { result(site, &text) }),
     }
 }
 

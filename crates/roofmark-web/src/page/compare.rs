@@ -15,7 +15,7 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let fields = html! {
         (input(query, "base", "Base (a place, or digits of an identity)", "12"))
         (input(query, "new", "New", "latest"))
@@ -25,7 +25,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Compare two records".into(),
         lead: "New over old for each workload that both have. Void rows stay out.",
         form: super::form("/compare", &fields),
-        result: result(site, query),
+        result: Box::new(move || result(site, query)),
     }
 }
 

@@ -25,7 +25,12 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+/// Answers the first question once, so that it is there when somebody asks.
+pub fn warm(site: &Site) {
+    drop((view(site, &[]).result)());
+}
+
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let mut question: Vec<(String, String)> =
         query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
     for (name, usual) in [("machine", "nvidia-dgx-spark"), ("model", "llama-3.1-70b")] {
@@ -38,7 +43,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "What does it cost?".into(),
         lead: "Money over the years of ownership. A range A..B stands for anything in between.",
         form: form("/cost", &fields(site, &question)),
-        result: result(site, &question),
+        result: Box::new(move || site.remembered("cost", &question, || result(site, &question))),
     }
 }
 

@@ -58,7 +58,7 @@ impl Asked {
     }
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let asked = Asked {
         machine: asked(query, "machine", "nvidia-dgx-spark"),
         model: asked(query, "model", "gpt-oss-120b"),
@@ -73,7 +73,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Model on machine".into(),
         lead: "Move a slider: the rates, their intervals and the memory follow.",
         form: form("/explorer", &fields(site, &asked)),
-        result: result(site, &asked),
+        result: Box::new(move || result(site, &asked)),
     }
 }
 

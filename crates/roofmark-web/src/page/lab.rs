@@ -17,13 +17,13 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, _: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, _: &'a crate::Pairs) -> View<'a> {
     View {
         at: "/lab",
         title: "Reproduced".into(),
         lead: "The same configuration, measured and signed by several keys.",
         form: html! {},
-        result: result(site),
+        result: Box::new(move || result(site)),
     }
 }
 

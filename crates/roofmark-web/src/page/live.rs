@@ -13,13 +13,13 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(_: &Site, _: &crate::Pairs) -> View {
+fn view<'a>(_: &'a Site, _: &'a crate::Pairs) -> View<'a> {
     View {
         at: "/live",
         title: "Live".into(),
         lead: "A bench that runs on this machine now, sample by sample.",
         form: html! {},
-        result: Ok(frame()),
+        result: Box::new(|| Ok(frame())),
     }
 }
 

@@ -15,6 +15,7 @@ use roofmark_facts::answer::Case;
 use roofmark_facts::catalog::{Catalog, Price};
 use roofmark_facts::evidence::{Flag, Measurement, Speculation, measurements, source};
 use roofmark_facts::machine::{Machine, Sourced};
+use roofmark_facts::roofline::Roof;
 use roofmark_facts::units::{Bytes, BytesPerSecond, TokensPerSecond, Watts, grouped, significant};
 use roofmark_theory::predict::place;
 use roofmark_theory::resolve::{self, Profiles, job};
@@ -38,7 +39,7 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
 
 /// Answers the first question once, so that the predictor and the evidence are read.
 pub fn warm(site: &Site) {
-    drop(view(site, &[]));
+    drop((view(site, &[]).result)());
 }
 
 /// What is asked for.
@@ -49,7 +50,7 @@ struct Asked {
     depth: String,
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let names = asked_all(query, "machine", &known(site));
     let model = asked(query, "model", "llama-3.1-70b");
     let (quant, depth) = (asked(query, "quant", "Q4_K_M"), asked(query, "depth", "0"));
@@ -69,7 +70,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Machines side by side".into(),
         lead: "What each machine could do at most, where a model stands under that roof, and what was measured.",
         form: form("/machines", &fields),
-        result: asked.and_then(|asked| result(site, &asked)),
+        result: Box::new(move || asked.and_then(|asked| result(site, &asked))),
     }
 }
 
@@ -156,13 +157,11 @@ fn roofline(site: &Site, asked: &Asked, cases: &[Case], model: &str) -> Chart {
 
 /// The machine's ceiling: memory bandwidth, then the compute peak.
 fn roof(machine: &Machine, tone: usize) -> Option<Series> {
-    let bandwidth = machine.bandwidth.as_ref()?.value.get() / 1e12;
-    let point = |x: f64, y: f64, label: &str| Point { x, y, label: label.into(), ..Point::default() };
-    let slope = |x: f64| point(x, bandwidth * x, "memory bandwidth");
-    let points = match machine.highest_peak().map(|peak| peak.get() / 1e12) {
-        Some(peak) if peak / bandwidth < ENDS.1 => {
-            vec![slope(ENDS.0), point(peak / bandwidth, peak, "ridge"), point(ENDS.1, peak, "compute peak")]
-        }
+    let roof = Roof::of(machine)?;
+    let at = |x: f64, label: &str| Point { x, y: roof.at(x).tera(), label: label.into(), ..Point::default() };
+    let slope = |x: f64| at(x, "memory bandwidth");
+    let points = match roof.knee() {
+        Some(knee) if knee < ENDS.1 => vec![slope(ENDS.0), at(knee, "knee"), at(ENDS.1, "compute peak")],
         _ => vec![slope(ENDS.0), slope(ENDS.1)],
     };
     Some(Series { name: format!("{}: ceiling", machine.name), tone, look: Look::Bound, points })
@@ -170,7 +169,7 @@ fn roof(machine: &Machine, tone: usize) -> Option<Series> {
 
 fn predicted(case: &Case) -> Option<Point> {
     let place = case.place?;
-    let scaled = |rate: TokensPerSecond| rate.get() * place.flop_per_token / 1e12;
+    let scaled = |rate: TokensPerSecond| place.arithmetic(rate).tera();
     let decode = &case.answer.decode;
     let unfit = if case.answer.memory.fits() { "" } else { ", does not fit" };
     Some(Point {
@@ -194,7 +193,7 @@ fn measured(site: &Site, machine: &Machine, model: &str) -> Vec<Point> {
         .filter_map(|row| {
             let job = job(site.program.catalog(), &mut profiles, row).ok().filter(|job| !job.is_prefill())?;
             let place = place(&job)?;
-            let y = row.rate.get() * place.flop_per_token / 1e12;
+            let y = place.arithmetic(row.rate).tera();
             Some(Point { x: place.flop_per_byte, y, label: describe(row), ..Point::default() })
         })
         .collect()

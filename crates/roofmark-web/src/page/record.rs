@@ -33,7 +33,7 @@ pub async fn page(
     show(site, query, move |site, _| view(site, &wanted)).await
 }
 
-fn view(site: &Site, wanted: &str) -> View {
+fn view<'a>(site: &'a Site, wanted: &str) -> View<'a> {
     let found = site.ledgers.with(&site.program, |ledger| content(ledger, wanted));
     let title = match &found {
         Ok((line, _)) => format!("Record #{}: {}", line.sequence, roofmark_ledger::export::title(line)),
@@ -44,7 +44,7 @@ fn view(site: &Site, wanted: &str) -> View {
         title,
         lead: "What was observed, as it was signed.",
         form: html! {},
-        result: found.and_then(|(line, record)| result(site, &line, &record)),
+        result: Box::new(move || found.and_then(|(line, record)| result(site, &line, &record))),
     }
 }
 

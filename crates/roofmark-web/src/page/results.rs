@@ -19,14 +19,14 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let names = site.ledgers.with(&site.program, known_names).unwrap_or_default();
     View {
         at: "/results",
         title: "Results".into(),
         lead: "What this ledger keeps: measured here, imported, or taken in from others.",
         form: form(query, &names),
-        result: result(site, query),
+        result: Box::new(move || result(site, query)),
     }
 }
 

@@ -19,7 +19,7 @@ pub async fn page(State(site): State<Arc<Site>>, Query(query): Pairs) -> Respons
     show(site, query, view).await
 }
 
-fn view(site: &Site, query: &crate::Pairs) -> View {
+fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
     let fields = html! {
         (input(query, "record", "Record whose configurations to follow", "latest"))
         @for (name, label) in [("machine", "Machine"), ("backend", "Backend"), ("engine", "Engine"), ("model", "Model"), ("quant", "Quantization")] {
@@ -31,7 +31,7 @@ fn view(site: &Site, query: &crate::Pairs) -> View {
         title: "Trend".into(),
         lead: "The same configuration over time. A change point is where its rates moved by more than noise.",
         form: super::form("/trend", &fields),
-        result: result(site, query),
+        result: Box::new(move || result(site, query)),
     }
 }
 

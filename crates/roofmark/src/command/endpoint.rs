@@ -449,7 +449,7 @@ fn record(args: &EndpointArgs, server: ServerFacts, ratio: Ratio) -> LoadRun {
         format: FORMAT.into(),
         tool: format!("roofmark {}", env!("CARGO_PKG_VERSION")),
         date: crate::day::now(),
-        client: roofmark_measure::state::host(std::path::Path::new("/")),
+        client: roofmark_measure::state::host(Path::new("/")),
         server,
         settings: LoadSettings {
             input_tokens: args.input_tokens.clone(),

@@ -1,17 +1,20 @@
 //! The GPUs' own process, and the parent that survives it: a driver that crashes costs one adapter.
 
+use crate::child;
 use crate::exit::Exit;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use roofmark_facts::probe_record::GpuRoof;
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use roofmark_measure::roof::RoofProbe;
+use roofmark_measure::state;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 /// Time for one rate.
 const ROW: Duration = Duration::from_millis(300);
-/// Longest that one adapter may take; a driver that hangs is killed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest that one adapter may take unless told otherwise; a driver that hangs is killed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments of the hidden `__gpu`.
 #[derive(Debug, Args)]
@@ -20,64 +23,53 @@ pub struct GpuArgs {
     pub adapter: Option<usize>,
 }
 
-/// Runs in the child: measures, and prints JSON.
+/// Runs in the child: measures, and prints JSON on the last line.
 pub fn run(args: &GpuArgs) -> Result<Exit> {
     let text = match args.adapter {
-        Some(index) => serde_json::to_string(&roofmark_gpu::measure(index, ROW)?)?,
+        Some(index) => serde_json::to_string(&measure(index)?)?,
         None => serde_json::to_string(&roofmark_gpu::adapters())?,
     };
     super::print(&text)?;
     Ok(Exit::Success)
 }
 
-/// All adapters with their rates, and why some have none.
+/// The adapter with this processor as its company.
+fn measure(index: usize) -> Result<GpuRoof> {
+    let host = state::host(Path::new("/"));
+    let memory = RoofProbe::new(host.cache, host.available)
+        .context("failed to map memory for the processor that reads beside the GPU")?;
+    let cpu = |time: Duration| memory.measure(host.cpus, time).median;
+    Ok(roofmark_gpu::measure(index, ROW, &cpu)?)
+}
+
+/// All adapters without rates.
 ///
 /// # Errors
 /// The adapters cannot be listed, in the child's words.
-pub fn probe() -> Result<(Vec<GpuRoof>, Vec<String>), String> {
-    let listed: Vec<GpuRoof> = ask(&["__gpu"])?;
+pub fn list(patience: Duration) -> Result<Vec<GpuRoof>, String> {
+    ask(&["__gpu"], patience)
+}
+
+/// All adapters with their rates, and why some have none. Each may take `patience`.
+///
+/// # Errors
+/// The adapters cannot be listed, in the child's words.
+pub fn probe(patience: Duration) -> Result<(Vec<GpuRoof>, Vec<String>), String> {
     let mut failed = Vec::new();
     let mut measure = |(index, listed): (usize, GpuRoof)| {
-        ask(&["__gpu", &index.to_string()]).unwrap_or_else(|reason| {
-            failed.push(format!("{}: {reason}", listed.name));
+        ask(&["__gpu", &index.to_string()], patience).unwrap_or_else(|reason| {
+            failed.push(format!("measure {}: {reason}", listed.name));
             listed
         })
     };
-    let gpus = listed.into_iter().enumerate().map(&mut measure).collect();
+    let gpus = list(patience)?.into_iter().enumerate().map(&mut measure).collect();
     Ok((gpus, failed))
 }
 
-fn ask<T: serde::de::DeserializeOwned>(args: &[&str]) -> Result<T, String> {
+fn ask<T: serde::de::DeserializeOwned>(args: &[&str], patience: Duration) -> Result<T, String> {
     let program = std::env::current_exe().map_err(|error| format!("find this program: {error}"))?;
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("start a process for the GPUs: {error}"))?;
-    let start = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("end within {} s; it was killed", PATIENCE.as_secs()));
-            }
-            Err(error) => return Err(format!("wait for the process of the GPUs: {error}")),
-        }
-    };
-    let (mut out, mut talk) = (String::new(), String::new());
-    let read = child.stdout.take().map(|mut pipe| pipe.read_to_string(&mut out));
-    let _ = child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut talk));
-    if !status.success() {
-        let last = talk.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        return Err(format!("measure it: its process ended with {status}: {last}"));
-    }
-    match read {
-        Some(Ok(_)) => serde_json::from_str(&out).map_err(|error| format!("read its answer: {error}")),
-        _ => Err("read its answer".into()),
-    }
+    let mut command = Command::new(program);
+    command.args(args);
+    let answer = child::ask(command, patience)?;
+    serde_json::from_str(&answer).map_err(|error| format!("read its answer: {error}"))
 }

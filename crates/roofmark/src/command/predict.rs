@@ -109,24 +109,27 @@ pub fn run(args: &PredictArgs, json: bool, place: &Place) -> Result<Exit> {
 /// Every combination of what `args` name, answered.
 pub fn cases(args: &PredictArgs, place: &Place) -> Result<Vec<Case>> {
     let workloads = workload::all(args)?;
-    let mut cases = Vec::new();
-    for machine in &args.machine {
-        let machine = pick::machine(machine)?;
-        // Everything that can be refused without the predictor comes before it: it takes a moment to build.
-        let mut asks = Vec::new();
+    let machines = args.machine.iter().map(|name| pick::machine(name)).collect::<Result<Vec<_>>>()?;
+    // Everything that can be refused without the predictors comes before them: they take a moment to build.
+    let mut asks = Vec::new();
+    for &machine in &machines {
+        let mut of_machine = Vec::new();
         for model in &args.model {
             for subject in subjects(model, &args.quant)? {
                 for workload in &workloads {
-                    asks.push((ask(args, machine, &subject, workload)?, subject.clone()));
+                    of_machine.push((ask(args, machine, &subject, workload)?, subject.clone()));
                 }
             }
         }
-        let predictor = own::predictor(place, machine)?;
-        for (ask, subject) in asks {
-            cases.push(case(predictor, &ask, &subject)?);
-        }
+        asks.push(of_machine);
     }
-    Ok(cases)
+    let predictors = own::predictors(place, &machines)?;
+    let pairs = predictors.into_iter().zip(asks);
+    pairs
+        .flat_map(|(predictor, asks)| {
+            asks.into_iter().map(move |(ask, subject)| case(predictor, &ask, &subject))
+        })
+        .collect()
 }
 
 fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Result<Case> {
@@ -153,6 +156,7 @@ fn case(predictor: &Predictor<'_>, ask: &Ask<'static>, subject: &Subject) -> Res
         },
         context: job.profile.context,
         place: place(job),
+        prefill_place: place(&job.clone().prefill(ask.prompt, job.depth)),
         answer,
         batches: curve(predictor, ask),
     })

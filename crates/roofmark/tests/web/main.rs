@@ -1,6 +1,9 @@
 //! The page over real HTTP: every view on an empty ledger, the interface, and what must be refused.
 
 mod browser;
+mod chromium;
+mod hardening;
+mod lab;
 mod load;
 mod page;
 
@@ -197,31 +200,6 @@ fn results_are_listed_compared_and_followed() {
     assert!(trend.body.contains("data-testid=\"changes-0\""), "no change point found");
     let record = page.get("/results/latest");
     assert!(record.body.contains("data-testid=\"signature\"") && record.body.contains("genuine"));
-}
-
-#[test]
-fn a_lab_takes_bundles_of_known_keys_only_and_shows_who_reproduced_what() {
-    let theirs = tempfile::tempdir().unwrap();
-    import(theirs.path(), "a.json", &llama_bench("llama 8B", 20.0, "2026-10-01T00:00:00Z"));
-    let lab = tempfile::tempdir().unwrap();
-    import(lab.path(), "b.json", &llama_bench("llama 8B", 20.5, "2026-10-02T00:00:00Z"));
-    let page = Page::on(lab, &["--lab"]);
-    let url = format!("http://127.0.0.1:{}", page.port);
-    let submit = || program(theirs.path()).args(["submit", &url]).output().unwrap();
-    let refused = submit();
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("is not known here"), "{said}");
-    let key = program(theirs.path()).args(["key", "--json"]).output().unwrap();
-    let key: Value = serde_json::from_slice(&key.stdout).unwrap();
-    let trust = ["key", "--trust", key["key"].as_str().unwrap(), "--name", "bench two"];
-    assert!(program(page.data.path()).args(trust).output().unwrap().status.success());
-    let taken = submit();
-    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
-    assert!(String::from_utf8_lossy(&taken.stdout).contains("1 records taken in"));
-    assert!(String::from_utf8_lossy(&submit().stdout).contains("1 were there already"));
-    let lab = page.get("/lab").body;
-    assert!(lab.contains("bench two") && lab.contains("your own"), "{lab}");
-    assert_eq!(page.json("/api/reproductions").as_array().unwrap().len(), 2);
 }
 
 #[test]
