@@ -50,7 +50,7 @@ fn part_table(balance: &Balance) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roofmark_facts::load_record::{Api, ServerEngine, ServerFacts};
+    use roofmark_facts::load_record::{ServerEngine, ServerFacts};
     use roofmark_facts::reconcile_record::{FORMAT, Part, Round};
     use roofmark_facts::records::Host;
     use roofmark_facts::units::TokensPerSecond;
@@ -66,14 +66,8 @@ mod tests {
             engine: "llama.cpp (llama-cpp-sys-2 0.1.161)".into(),
             server: ServerFacts {
                 engine: ServerEngine::LlamaServer,
-                recognised_by: String::new(),
                 version: Some("b1-0c1e570".into()),
-                model: "m".into(),
-                context: None,
-                slots: None,
-                api: Api::Chat,
-                tls: false,
-                loopback: true,
+                ..roofmark_testing::server_facts()
             },
             threads: 1,
             prompt_tokens: 128,

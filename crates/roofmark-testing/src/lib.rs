@@ -2,6 +2,7 @@
 //! dev-dependency.
 #![forbid(unsafe_code)]
 
+use roofmark_facts::load_record::{Api, ServerEngine, ServerFacts};
 use roofmark_facts::profile::{CacheLayers, Profile};
 use roofmark_facts::records::{
     Check, EngineFacts, FORMAT, Host, Interval, Limit, ModelFacts, Origin, Roof, Row, Run, Sample, Settings,
@@ -50,6 +51,22 @@ pub fn run() -> Run {
         cells: vec![],
         check: Check::NotApplicable,
         doubts: vec![],
+    }
+}
+
+/// What a server of no special kind says of itself: a model `m`, nothing of its context.
+#[must_use]
+pub fn server_facts() -> ServerFacts {
+    ServerFacts {
+        engine: ServerEngine::OpenAi,
+        recognised_by: "the test".into(),
+        version: None,
+        model: "m".into(),
+        context: None,
+        slots: None,
+        api: Api::Chat,
+        tls: false,
+        loopback: true,
     }
 }
 

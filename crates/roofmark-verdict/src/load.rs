@@ -558,7 +558,7 @@ pub fn knee(points: &[(u32, TokensPerSecond)]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roofmark_facts::load_record::{Api, ClientUse, ServerCounters, ServerEngine};
+    use roofmark_facts::load_record::{ClientUse, ServerCounters, ServerEngine};
 
     fn settings(template_tokens: Option<f64>) -> LoadSettings {
         LoadSettings {
@@ -578,17 +578,7 @@ mod tests {
     }
 
     fn server() -> ServerFacts {
-        ServerFacts {
-            engine: ServerEngine::MlxLm,
-            recognised_by: String::new(),
-            version: None,
-            model: "m".into(),
-            context: None,
-            slots: None,
-            api: Api::Chat,
-            tls: false,
-            loopback: true,
-        }
+        ServerFacts { engine: ServerEngine::MlxLm, ..roofmark_testing::server_facts() }
     }
 
     /// Turn of a conversation, tokens of the prompt, and those of them that were cached.

@@ -53,23 +53,13 @@ pub fn balance(record: &Reconciliation) -> Option<Balance> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roofmark_facts::load_record::{Api, ServerEngine, ServerFacts};
+    use roofmark_facts::load_record::{ServerEngine, ServerFacts};
     use roofmark_facts::reconcile_record::UNEXPLAINED_MOST;
     use roofmark_facts::reconcile_record::{Answered, FORMAT};
     use roofmark_facts::records::Host;
 
     fn record(rounds: Vec<Round>) -> Reconciliation {
-        let server = ServerFacts {
-            engine: ServerEngine::LlamaServer,
-            recognised_by: "test".into(),
-            version: None,
-            model: "m".into(),
-            context: None,
-            slots: None,
-            api: Api::Chat,
-            tls: false,
-            loopback: true,
-        };
+        let server = ServerFacts { engine: ServerEngine::LlamaServer, ..roofmark_testing::server_facts() };
         Reconciliation {
             format: FORMAT.into(),
             tool: String::new(),

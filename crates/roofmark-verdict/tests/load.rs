@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use roofmark_facts::load_doubt::LoadDoubt;
 use roofmark_facts::load_record::{
-    Api, Arrival, ClientUse, Failure, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerCounters,
-    ServerEngine, ServerFacts, Slo, SloMetric, TokenArrival, TokenSource, Trouble,
+    Arrival, ClientUse, Failure, LoadCell, LoadRow, LoadSettings, RequestRecord, ServerCounters, Slo,
+    SloMetric, TokenArrival, TokenSource, Trouble,
 };
 use roofmark_facts::units::{RequestsPerSecond, Seconds, TokensPerSecond};
 use roofmark_verdict::load::{knee, row};
@@ -75,18 +75,7 @@ fn judged(cell: &LoadCell, slos: Vec<Slo>, overhead: Option<Seconds>) -> (LoadRo
         check: None,
         self_test: None,
     };
-    let server = ServerFacts {
-        engine: ServerEngine::OpenAi,
-        recognised_by: "the test".into(),
-        version: None,
-        model: "m".into(),
-        context: None,
-        slots: None,
-        api: Api::Chat,
-        tls: false,
-        loopback: true,
-    };
-    row(cell, &settings, &server)
+    row(cell, &settings, &roofmark_testing::server_facts())
 }
 
 fn constant(rate: f64) -> Arrival {

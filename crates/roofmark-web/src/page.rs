@@ -231,6 +231,11 @@ pub fn tick(query: &crate::Pairs, name: &str, label: &str) -> Markup {
     }
 }
 
+/// The fields of `query` that say something: a form sends the empty ones too.
+pub fn filled(query: &[(String, String)]) -> Vec<(String, String)> {
+    query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect()
+}
+
 /// The choice of a machine, by vendor. `name` may be spelled in any usual way; `none` is offered first where it is a text.
 pub fn machine_choice<'a>(
     site: &Site,

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bar;
 mod catalog;
 mod child;
 mod command;

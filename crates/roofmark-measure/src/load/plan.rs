@@ -464,17 +464,8 @@ mod tests {
     }
 
     fn facts_of(engine: ServerEngine) -> ServerFacts {
-        ServerFacts {
-            engine,
-            recognised_by: String::new(),
-            version: None,
-            model: "m".into(),
-            context: None,
-            slots: None,
-            api: if engine == ServerEngine::Ollama { Api::OllamaChat } else { Api::Chat },
-            tls: false,
-            loopback: true,
-        }
+        let api = if engine == ServerEngine::Ollama { Api::OllamaChat } else { Api::Chat };
+        ServerFacts { engine, api, ..roofmark_testing::server_facts() }
     }
 
     fn body(engine: ServerEngine) -> Value {

@@ -2,7 +2,7 @@
 
 #![expect(dead_code, reason = "each test binary uses a part")]
 
-use roofmark_facts::load_record::{Api, Arrival, LoadCell, ServerEngine, ServerFacts};
+use roofmark_facts::load_record::{Arrival, LoadCell};
 use roofmark_measure::load::limits::Timeouts;
 use roofmark_measure::load::plan::{Lengths, Plan, Ratio, run_cell};
 use roofmark_measure::load::target::Target;
@@ -106,20 +106,7 @@ pub fn usage(prompt: u64, output: u64) -> String {
     format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{output}}}"#)
 }
 
-/// What a server of no special kind says of itself.
-pub fn facts() -> ServerFacts {
-    ServerFacts {
-        engine: ServerEngine::OpenAi,
-        recognised_by: "the test".into(),
-        version: None,
-        model: "m".into(),
-        context: None,
-        slots: None,
-        api: Api::Chat,
-        tls: false,
-        loopback: true,
-    }
-}
+pub use roofmark_testing::server_facts as facts;
 
 /// A plan for prompts of 64 tokens, written as 64 words.
 pub fn plan(arrival: Arrival, requests: u32, output: u32) -> Plan {

@@ -1,6 +1,8 @@
 //! Which machine for which workload: a form, and the ranking with its reasons.
 
-use super::{Choice, Pairs, View, as_json, asked, form, input, model_choice, query_string, show, tick};
+use super::{
+    Choice, Pairs, View, as_json, asked, filled, form, input, model_choice, query_string, show, tick,
+};
 use crate::filter::value;
 use crate::program::Refused;
 use crate::serve::Site;
@@ -30,8 +32,7 @@ pub fn warm(site: &Site) {
 }
 
 fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
-    let mut question: Vec<(String, String)> =
-        query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+    let mut question = filled(query);
     if value(&question, "model").is_none()
         && value(&question, "at_least").is_none()
         && value(&question, "target").is_none()

@@ -2,7 +2,8 @@
 
 use super::advise::uncertain;
 use super::{
-    Choice, Pairs, View, as_json, asked, form, input, machine_choice, model_choice, query_string, show,
+    Choice, Pairs, View, as_json, asked, filled, form, input, machine_choice, model_choice, query_string,
+    show,
 };
 use crate::filter::value;
 use crate::program::Refused;
@@ -31,8 +32,7 @@ pub fn warm(site: &Site) {
 }
 
 fn view<'a>(site: &'a Site, query: &'a crate::Pairs) -> View<'a> {
-    let mut question: Vec<(String, String)> =
-        query.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+    let mut question = filled(query);
     for (name, usual) in [("machine", "nvidia-dgx-spark"), ("model", "llama-3.1-70b")] {
         if value(&question, name).is_none() {
             question.push((name.into(), usual.into()));

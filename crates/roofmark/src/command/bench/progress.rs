@@ -1,6 +1,6 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere; and in a file that the page follows.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use roofmark_facts::units::significant;
 use roofmark_measure::bench::Event;
 use roofmark_report::bench::workload;
@@ -89,10 +89,7 @@ fn line(event: &Event) -> Line {
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len} {msg:40}");
-    let bar = ProgressBar::new(0);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
+    crate::bar::ticking("{elapsed:>4} {wide_bar} {pos}/{len} {msg:40}")
 }
 
 fn text(event: &Event) -> String {

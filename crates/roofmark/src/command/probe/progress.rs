@@ -1,9 +1,8 @@
 //! Progress of a probe on standard error: a bar on a terminal, plain lines elsewhere.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use roofmark_measure::probe::Event;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 /// Shows events as they come.
 pub struct Progress(Option<ProgressBar>);
@@ -36,10 +35,7 @@ impl Progress {
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {msg:44}");
-    let bar = ProgressBar::new(0);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
+    crate::bar::ticking("{elapsed:>4} {wide_bar} {msg:44}")
 }
 
 fn text(event: &Event) -> String {
